@@ -154,9 +154,49 @@ class Dispatcher:
     # ---- the notices and acknowledgements so far
 
     def recall(self, batch: AlertBatch) -> None:
-        """Take up the notices and acknowledgements of the process before this one."""
+        """Take up the notices and acknowledgements of the process before this one.
+
+        What waits goes to its recipient as the settings are now: by his or her present channel, when the present quiet
+        hours end, and not at all to one who is no longer in them.
+        """
         self._notices = {notice.id: notice for notice in batch.notices}
         self._seen = {seen.episode: seen for seen in batch.acknowledgements}
+        notices: list[Notice] = []
+        attempts: list[Attempt] = []
+        for notice in self.pending:
+            recipient = next((one for one in self._recipients if one.name == notice.recipient), None)
+            if recipient is None:
+                notices.append(structs.replace(notice, state=NoticeState.DROPPED))
+                attempts.append(self._tried(notice, 0, "no_recipient"))
+            elif self._is_by_another_way(notice, recipient):
+                notices.append(structs.replace(notice, state=NoticeState.DROPPED))
+                attempts.append(self._tried(notice, 0, "superseded"))
+                notices += self._by_the_new_way(notice, recipient)
+            elif (waits := self._quiet_as_now(notice, recipient)) is not notice:
+                notices.append(waits)
+        self._notices |= {notice.id: notice for notice in notices}
+        if notices:
+            self._line_up(AlertBatch(notices=tuple(notices), attempts=tuple(attempts)))
+
+    def _is_by_another_way(self, notice: Notice, recipient: Recipient) -> bool:
+        """Return whether a notice is to go by a channel that is no longer its recipient's, or no longer there."""
+        if notice.fallback_of:
+            return notice.channel not in self._channels
+        return notice.channel != recipient.channel
+
+    def _by_the_new_way(self, notice: Notice, recipient: Recipient) -> list[Notice]:
+        """Return the notice for its recipient's present channel, unless that has it already."""
+        anew = self._to_all(notice.alert, recipient, notice.escalation)
+        return [each for each in anew if each.id not in self._notices]
+
+    def _quiet_as_now(self, notice: Notice, recipient: Recipient) -> Notice:
+        """Return a notice that waits, due when the quiet hours of the present settings end."""
+        now = self._clock.now()
+        was_quiet = notice.due_at - max(notice.made_at, now) > self._patience.longest_wait
+        until = recipient.quiet_until(now, self._zone) or (now if was_quiet else None)
+        if until is None or until == notice.due_at:
+            return notice
+        return structs.replace(notice, due_at=until, expires_at=until + self._patience.give_up_after)
 
     def try_again(self, standing: Iterable[Alert]) -> None:
         """Send once more, at a start, what of the alerts that stand has reached its recipient on no channel: a wrong
@@ -174,9 +214,12 @@ class Dispatcher:
             )
             recipient = next((one for one in self._recipients if one.name == notice.recipient), None)
             if recipient is not None and not reached and now <= notice.expires_at:
-                due = recipient.quiet_until(now, self._zone) or now
-                again = structs.replace(notice, state=NoticeState.PENDING, attempts=0, due_at=due)
-                self._notices[notice.id] = again
+                due, before = recipient.quiet_until(now, self._zone) or now, notice.tried_before + notice.attempts
+                again = structs.replace(notice, state=NoticeState.PENDING, attempts=0, tried_before=before, due_at=due)
+                anew = (
+                    self._by_the_new_way(notice, recipient) if self._is_by_another_way(notice, recipient) else [again]
+                )
+                self._notices |= {each.id: each for each in anew}
                 log.info("alert is tried again channel=%s kind=%s", notice.channel, alert.kind)
 
     @property
@@ -498,7 +541,7 @@ class Dispatcher:
     async def _settle(self, notice: Notice, result: str, detail: str = "", more: Sequence[Notice] = ()) -> None:
         notices = (notice, *more)
         self._notices |= {each.id: each for each in notices}
-        tried = self._tried(notice, notice.attempts, result, detail)
+        tried = self._tried(notice, notice.tried_before + notice.attempts, result, detail)
         await self.save(AlertBatch(notices=notices, attempts=(tried,)))
         self.counted[notice.channel, result] += 1
 

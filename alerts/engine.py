@@ -201,12 +201,11 @@ class AlertRound:
             known = await self._store.load_alerts(began)
         self._alerts = {alert.episode: alert for alert in known.alerts}
         self._standing = self._watch.open(self._figures.latest())
+        self._secret = known.secret or self._secret  # before the notices, which carry links
         self._dispatcher.recall(known)
         self._dispatcher.follow(self._standing)
         self._dispatcher.try_again(self._standing)
-        if known.secret is not None:
-            self._secret = known.secret
-        else:
+        if known.secret is None:
             await self._dispatcher.save(AlertBatch(secret=self._secret))
 
     async def run(self) -> None:

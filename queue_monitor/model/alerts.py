@@ -191,6 +191,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself.
     `fallback_of`: the notice whose channel failed.
     `link`: opens the page that acknowledges.
+    `tried_before`: the attempts before a start of the monitor gave it new ones.
     """
 
     id: str
@@ -206,6 +207,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     fallback_of: str = ""
     link: str = ""
     address: int = 0
+    tried_before: int = 0
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
