@@ -43,20 +43,31 @@ class _Cause(NamedTuple):
     words: str
 
 
-_CAUSES: Final = (
+_REPLIES: Final = (
+    _Cause(r"4..", "busy", False, "the server takes nothing just now; it is tried again"),
     _Cause(
-        r"\b53[045]\b|Authentication|AUTH extension",
+        r"53[0458]",
         "login",
         True,
         "the server does not accept the user name and password, or no sign-in at that port; put the url right",
     ),
     _Cause(
-        r"\b55[0134]\b|\b5\.1\.\d",
+        r"55[0136]",
         "address_refused",
         True,
         "the server refuses the address; put it right or take it out of the channel's url",
     ),
-    _Cause(r"\b45[0-2]\b|\b421\b", "busy", False, "the server takes nothing just now; it is tried again"),
+    _Cause(
+        r"5..",
+        "refused",
+        True,
+        "the server will not take it at any time; look at the address, at the sender and at the server's rules",
+    ),
+)
+"""The causes by the reply of a mail server: a first 4 is for now, a first 5 for good (RFC 5321, 4.2.1)."""
+
+_CAUSES: Final = (
+    _Cause(r"Authentication|AUTH extension", *_REPLIES[1][1:]),
     _Cause(
         r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError",
         "certificate",
@@ -85,6 +96,9 @@ _CAUSES: Final = (
     _Cause(r"timed? ?out", "timeout", False, "no answer in time; look at the server and at firewalls"),
 )
 _HTTP: Final = re.compile(r"error=(\d{3})\b")
+_SMTP: Final = re.compile(r"\(([45]\d\d), b['\"]")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"")
+_EXCEPTION: Final = "Socket Exception"
 _NOT_TAKEN: Final = _Cause(
     "", "refused", False, "the other side did not take it and gave no reason that is known here; look in its own log"
 )
@@ -92,12 +106,20 @@ _heard: ContextVar[list[str]] = ContextVar("heard")
 
 
 class _Hearing(logging.Handler):
-    """Keeps the log records of Apprise for the sender that is active at the moment."""
+    """Keeps the log records of Apprise about what went wrong for the sender that is active at the moment.
+
+    Addresses and the message itself, which are in its other records, tell nothing of it.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         heard = _heard.get(None)
-        if heard is not None:
-            heard.append(record.getMessage())
+        if heard is None:
+            return
+        said = record.getMessage()
+        if said.startswith(_EXCEPTION):
+            heard.append(said)
+        elif record.levelno >= logging.WARNING:
+            heard.append(_QUOTED.sub("", said))
 
 
 _log: Final = logging.getLogger("apprise")
@@ -160,6 +182,8 @@ class AppriseNotifier:
 def _cause(heard: str) -> _Cause:
     if (code := _HTTP.search(heard)) is not None:
         return _http(int(code[1]))
+    if (reply := _SMTP.search(heard)) is not None:
+        return next(cause for cause in _REPLIES if re.fullmatch(cause.pattern, reply[1]))
     return next((cause for cause in _CAUSES if re.search(cause.pattern, heard, re.IGNORECASE)), _NOT_TAKEN)
 
 
