@@ -346,6 +346,9 @@ def _one_line(text: str) -> str:
 
 
 SMS_PARTS: Final = 2
+LEAST_OF_LABEL: Final = 20
+"""The characters that a queue's name keeps in an SMS that is too long."""
+
 _LONG_PART: Final = 153
 _SHORT: Final = 160
 _BASIC: Final = frozenset(
@@ -364,13 +367,19 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?])(?<!\bkl\.)(?<!\bca\.) +(?=[A-ZÅÄÖ
 def sms(notice: Notice, zone: str, language: str) -> str:
     """Return a notice as an SMS in the plain alphabet: first sentence, link to acknowledge, and further sentences.
 
-    It holds as many sentences as fit in two parts; a first sentence too long for them ends in dots.
+    It holds as many sentences as fit in two parts. For a first sentence too long for them the queue's name is cut, and
+    where that is not enough, as for the reason of a crisis, the sentence ends in dots.
     """
     alert = notice.alert
     said = [dated(alert, notice.due_at, zone, language)]
     if notice.escalation:
         said.insert(0, _escalated(notice, zone, language))
     link = [texts.say("alert.acknowledge", language, link=notice.link)] if notice.link else []
+    label = _one_line(texts.label(alert, language))
+    title, kept = said[-1], len(label)
+    while parts(plain_alphabet(" ".join([*said, *link]))) > SMS_PARTS and kept > LEAST_OF_LABEL:
+        kept -= 1
+        said[-1] = title.replace(label, f"{label[:kept].rstrip()}...", 1)
     first = plain_alphabet(" ".join(said))
     if parts(" ".join([first, *link])) > SMS_PARTS:
         while first and parts(" ".join([f"{first}...", *link])) > SMS_PARTS:

@@ -91,6 +91,28 @@ def test_an_sms_about_a_queue_of_any_name_takes_two_parts_and_has_the_whole_link
         assert "\n" not in said
 
 
+@pytest.mark.parametrize("escalation", [False, True])
+@pytest.mark.parametrize(
+    "label", ["x" * 200, "å" * 200, "€" * 200, "Växeln i Luleå kommuns östra delar " * 6, "a: b – c " * 20]
+)
+def test_an_sms_about_a_queue_with_a_long_name_says_what_is_wrong_and_cuts_the_name(
+    label: str, escalation: bool
+) -> None:
+    """The end of the name is left out, never the trouble."""
+    said = sms(named(label, escalation=escalation), ZONE, "sv")
+
+    assert parts(said) <= SMS_PARTS
+    assert "...: stor risk att dagsmålet missas." in said
+    assert said.endswith(LINK)
+
+
+def test_an_sms_keeps_the_whole_name_where_there_is_room() -> None:
+    """A name of 60 letters is not cut for a sentence that is only useful."""
+    label = "Medborgarservice och kundcenter i Luleå kommuns östra delar"
+
+    assert f"Kl. 10.12 - {label}: stor risk att dagsmålet missas." in sms(named(label), ZONE, "sv")
+
+
 def test_an_sms_of_a_crisis_with_a_long_reason_takes_two_parts_and_is_cut_where_it_shows() -> None:
     figures = structs.replace(SURGE, crisis=Crisis(since=at(132), reason="ström " * 60, by="Anna"))
     told = alert(AlertKind.CRISIS, RAISED, AlertReason.DECLARED, figures)
