@@ -9,7 +9,7 @@ import logging
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,7 +22,18 @@ from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
 from alerts.message import Message, dated
 from alerts.notification_policy import NotifyReason, standing
-from alerts.rules import DAY, AlertSettings, Measurement, as_known, figures_now, is_blind, of_crisis, read, scopes
+from alerts.rules import (
+    DAY,
+    MONTH,
+    AlertSettings,
+    Measurement,
+    as_known,
+    figures_now,
+    is_blind,
+    of_crisis,
+    read,
+    scopes,
+)
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -34,6 +45,7 @@ from queue_monitor.model import (
     AlertsNow,
     Banner,
     Crisis,
+    MonthStanding,
     Snapshot,
     Status,
     StatusReason,
@@ -72,7 +84,8 @@ class AlertEngine:
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
         begun = {name: period.start for name, period in snapshot.total.periods.items()}
         self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools, begun)
-        return tuple(self.render(alert, snapshot.time_zone) for alert in changed)
+        months = _months_at_risk(map(standing, self.state.open))
+        return tuple(self.render(_beside(months, alert), snapshot.time_zone) for alert in changed)
 
     def _count_ended_crisis(self, snapshot: Snapshot) -> None:
         """Give a crisis that a person has just ended the figures of this moment, for the message of its end."""
@@ -105,6 +118,8 @@ class AlertEngine:
         An alert on a target is left out when that target's status has become `ok` or its period lost since the last
         round.
         """
+        alerts = tuple(alerts)
+        months = _months_at_risk(alerts)
         measurements = {
             (topic(measurement.kind), measurement.queue, measurement.period): measurement
             for measurement in as_known(snapshot, self._settings, self.state.crisis)
@@ -125,8 +140,20 @@ class AlertEngine:
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
                     continue
                 shown = _as_judged(shown, verdict)
-            told.append(self.render(shown, snapshot.time_zone, snapshot.at))
+            told.append(self.render(_beside(months, shown), snapshot.time_zone, snapshot.at))
         return tuple(told)
+
+
+def _months_at_risk(alerts: Iterable[Alert]) -> frozenset[str]:
+    """Return the queues and pools whose month is at risk by an alert that stands."""
+    return frozenset(alert.queue for alert in alerts if topic(alert.kind) == TARGET and alert.period == MONTH)
+
+
+def _beside(months: Collection[str], alert: Alert) -> Alert:
+    """Return an alert that does not say that the month holds while its month is at risk by another."""
+    if alert.figures.month is not MonthStanding.HOLDS or alert.queue not in months:
+        return alert
+    return structs.replace(alert, figures=structs.replace(alert.figures, month=MonthStanding.TIGHT))
 
 
 def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings, blind: bool) -> Alert:

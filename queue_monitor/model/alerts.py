@@ -73,13 +73,14 @@ class AlertReason(StrEnum):
 
 
 class MonthStanding(StrEnum):
-    """The forecast of whether the month can bear today: it will probably hold, it may go either way, or it may not
-    hold.
+    """The forecast of whether the month can bear today: it will probably hold, it may go either way, it may not hold,
+    or it will probably not be reached.
     """
 
     HOLDS = "holds"
     TIGHT = "tight"
     AT_RISK = "at_risk"
+    LOST = "lost"
 
 
 class Crisis(Struct, frozen=True, kw_only=True):

@@ -141,7 +141,7 @@ def test_queues_that_share_agents_are_spoken_of_once():
 
 @pytest.mark.parametrize(("refused", "standing"), [(0.02, MonthStanding.HOLDS), (0.021, MonthStanding.AT_RISK)])
 def test_a_month_in_which_too_many_were_refused_does_not_bear_the_day(refused: float, standing: MonthStanding):
-    moment = queue(at(132), risk=risk(0.1), month_risk=risk(0.1))
+    moment = queue(at(132), risk=risk(0.1), month_risk=risk(0.1, expected_share=0.92))
     month = structs.replace(moment.periods["month"], refused_ratio=refused)
     moment = structs.replace(moment, periods=moment.periods | {"month": month})
     found = [one for one in read(snapshot(at(132), moment)) if one.kind is AlertKind.TARGET_AT_RISK]
