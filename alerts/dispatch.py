@@ -236,11 +236,13 @@ class Dispatcher:
 
     @property
     def lost_heartbeats(self) -> list[Notice]:
-        """Return the signs of life that failed on their own channel, whether or not a fallback delivered them."""
+        """Return the signs of life, and the news that one was lost, that failed on their own channel, whether or not a
+        fallback delivered them.
+        """
         return [
             notice
             for notice in self._notices.values()
-            if notice.alert.reason is AlertReason.ALIVE
+            if notice.alert.reason in (AlertReason.ALIVE, AlertReason.NOT_DELIVERED)
             and notice.state is NoticeState.FAILED
             and not notice.fallback_of
         ]

@@ -260,9 +260,8 @@ class AlertRound:
             self._written = state
             await self._dispatcher.save(structs.replace(planned, state=state, alerts=changed))
         for alert in changed:
-            self._alerts[alert.episode] = alert
-            if alert.change is AlertChange.RAISED:
-                self._raised[alert.kind.value, alert.level.value] += 1
+            before, self._alerts[alert.episode] = self._alerts.get(alert.episode), alert
+            self._count(before, alert)
             log.info(
                 "alert change=%s kind=%s level=%s queue=%s notified=%s episode=%s",
                 *(alert.change.value, alert.kind.value, alert.level.value, alert.queue or "-"),
@@ -275,6 +274,12 @@ class AlertRound:
         }
         self._standing = standing
         return changed
+
+    def _count(self, before: Alert | None, alert: Alert) -> None:
+        """Count an alert once for each kind and level that it comes to: most alarms begin as warnings."""
+        is_other = before is not None and (before.kind, before.level) != (alert.kind, alert.level)
+        if alert.change is AlertChange.RAISED or (alert.change is AlertChange.UPDATED and is_other):
+            self._raised[alert.kind.value, alert.level.value] += 1
 
     def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         return self._watch.in_words(snapshot, alerts)
@@ -326,7 +331,7 @@ class AlertRound:
     # ---- a daily sign of life, where the settings ask for one
 
     def _heartbeats(self, snapshot: Snapshot) -> Iterator[Alert]:
-        """Yield the sign of life that is due, and an alarm to everybody for each one that could not be delivered."""
+        """Yield the sign of life that is due, and an alarm to everybody when it could not be delivered by a channel."""
         if self._heartbeat_at is None:
             return
         zone = ZoneInfo(snapshot.time_zone)
@@ -334,12 +339,14 @@ class AlertRound:
         episode = hashlib.sha256(f"heartbeat {due.isoformat()}".encode()).hexdigest()[:16]
         if due <= snapshot.at < due + HEARTBEAT_LATE and episode not in self._alerts:
             yield self._heartbeat(snapshot, episode, AlertChange.UPDATED, AlertReason.ALIVE)
-        for lost in self._dispatcher.lost_heartbeats:
-            known = self._alerts.get(lost.alert.episode)
-            if known is not None and known.reason is AlertReason.ALIVE:
-                yield self._heartbeat(
-                    snapshot, lost.alert.episode, AlertChange.RAISED, AlertReason.NOT_DELIVERED, lost.channel
-                )
+        lost: dict[str, set[str]] = {}
+        for notice in self._dispatcher.lost_heartbeats:
+            lost.setdefault(notice.alert.episode, set()).add(notice.channel)
+        for episode, channels in lost.items():
+            known, named = self._alerts.get(episode), ", ".join(sorted(channels))
+            if known is not None and known.figures.channel != named:
+                change = AlertChange.RAISED if known.reason is AlertReason.ALIVE else AlertChange.UPDATED
+                yield self._heartbeat(snapshot, episode, change, AlertReason.NOT_DELIVERED, named)
 
     def _heartbeat(
         self, snapshot: Snapshot, episode: str, change: AlertChange, reason: AlertReason, channel: str = ""

@@ -149,9 +149,17 @@ class QueueCollector(Collector):
         return refused.family
 
     def _alerts(self, snapshot: Snapshot) -> Iterator[Metric]:
-        raised = self._counter("callqueue_alerts", "Alerts raised, by kind and level.", "alert", "level")
+        raised = self._counter(
+            "callqueue_alerts",
+            "Alerts, once for each kind and level that they came to.",
+            "alert",
+            "level",
+        )
         sent = self._counter("callqueue_notifications", "Attempts to tell people, by result.", "channel", "result")
-        lost = self._counter("callqueue_alerts_undelivered", "Messages that reached nobody by any channel.")
+        lost = self._counter(
+            "callqueue_alerts_undelivered",
+            "Messages, by address, that got through by no channel.",
+        )
         for kind_and_level, count in snapshot.alerts.raised.items():
             raised.add(kind_and_level, count)
         for channel_and_result, count in snapshot.alerts.notifications.items():

@@ -298,9 +298,9 @@ class AlertsNow(Struct, frozen=True, kw_only=True):
     """Open alerts, worst first, with the acknowledgements and the counts since the start.
 
     `acknowledgements`: who has seen an episode, by episode; walls show no names.
-    `raised`: counts of alerts by kind and level.
+    `raised`: counts of alerts by kind and level; each counts once for every kind and level that it came to.
     `notifications`: counts of messages by channel and result.
-    `undelivered`: the number of alarms that reached nobody.
+    `undelivered`: the messages that got through by no channel; each address of a channel counts by itself.
     `crisis`: the crisis that somebody has declared and nobody has ended.
     `banner`: the lead's message on the walls.
     """
