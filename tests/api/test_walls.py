@@ -20,6 +20,8 @@ from queue_monitor.config import Config, ConfigError, load
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.live import Live
 from queue_monitor.model import (
+    AlertKind,
+    AlertLevel,
     Banner,
     Board,
     BoardLayout,
@@ -264,6 +266,25 @@ def test_a_new_alarm_sounds_once_and_one_that_stands_already_does_not(room: Room
     assert page.locator("html").get_attribute("data-sounded") == "1"
     late = room.page("växel", SIZES["1080p"])
     assert late.locator("html").get_attribute("data-sounded") is None
+
+
+def test_each_alarm_sounds_when_it_becomes_one_also_after_a_look_at_its_warning(room: Room) -> None:
+    """A wall that was opened beside two warnings of one moment sounds for each of them when it becomes an alarm."""
+    quiet = with_wall(sample.twenty(), OWN)
+    kinds = (AlertKind.LONG_WAIT, AlertKind.NO_AGENTS)
+    page = None
+    for sounded in range(3):
+        standing = tuple(
+            replace(sample.alert(kind, level=AlertLevel.ALARM if place < sounded else AlertLevel.WARNING), queues=())
+            for place, kind in enumerate(kinds)
+        )
+        room.server.show(replace(quiet, alerts=replace(quiet.alerts, open=standing)))
+        page = page or room.page("växel", SIZES["1080p"])
+        if sounded:
+            expect(page.locator("html")).to_have_attribute("data-sounded", str(sounded))
+
+    assert page is not None
+    assert page.locator("html").get_attribute("data-sounded") == "2"
 
 
 @pytest.mark.parametrize(

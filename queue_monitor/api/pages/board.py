@@ -153,11 +153,13 @@ class BoardCurve(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 class BoardAlert(Struct, frozen=True, kw_only=True):
     """One alert that stands, as the room may see it: no advice, no margin, and nobody's name.
 
+    `episode`: the same for as long as the alert stands, so that a wall sounds once for it.
     `lower`: the trouble is less now than the level that raised the alert.
     `words`: the trouble in words, by language; shown before `label`.
     `label`: the queue or pool concerned, by language.
     """
 
+    episode: str
     since: datetime
     level: str
     lower: bool
@@ -320,6 +322,7 @@ def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
     for alert in sorted(alerts.open, key=_rank):
         if alert.kind not in _NOT_FOR_THE_ROOM:
             yield BoardAlert(
+                episode=alert.episode,
                 since=alert.at.astimezone(UTC),
                 level=alert.level.value,
                 lower=alert.lower,

@@ -767,11 +767,12 @@ const drawnBy = ({ version, page: files }) => `${version} ${files}`;
 
 // ---- a short tone when an alarm begins, where the wall is set so
 
-const soundedFor = new Set(board.alerts.map((alert) => alert.since));
+const alarmsOf = ({ alerts }) => alerts.filter((alert) => alert.level === "alarm");
+const soundedFor = new Set(alarmsOf(board).map((alert) => alert.episode));
 let ears = null;
 function sound(fresh) {
-  const begun = fresh.alerts.filter((alert) => alert.level === "alarm" && !soundedFor.has(alert.since));
-  for (const alert of begun) soundedFor.add(alert.since);
+  const begun = alarmsOf(fresh).filter((alert) => !soundedFor.has(alert.episode));
+  for (const alert of begun) soundedFor.add(alert.episode);
   if (!page.sound || !begun.length) return;
   ears ??= new AudioContext();
   const tone = ears.createOscillator();
