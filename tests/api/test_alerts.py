@@ -142,6 +142,26 @@ async def test_a_body_that_cannot_be_read_acknowledges_nothing(body: bytes):
     assert room.dispatcher.acknowledged == frozenset()
 
 
+@pytest.mark.parametrize("by", ["Anna 0920-45 30 00", "070 123 45 67", "0701234567"])
+async def test_a_name_with_what_may_be_a_callers_number_acknowledges_nothing(by: str):
+    """The name of who has seen an alert is kept for years and shown, as the reason of a crisis is."""
+    room = Room()
+
+    answer = await room.ask("POST", await room.path(), json={"by": by})
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "bad_request")
+    assert room.dispatcher.acknowledged == frozenset()
+    assert (await room.ask("GET", "/api/v1/audit")).json()["acts"] == []
+
+
+async def test_a_name_on_several_lines_is_kept_on_one():
+    """The name stands in a line of the lead's page and of the audit."""
+    room = Room()
+    await room.ask("POST", await room.path(), json={"by": "  Anna\n\tBerg "})
+
+    assert (await room.ask("GET", "/api/v1/alerts")).json()["record"][0]["acknowledged_by"] == "Anna Berg"
+
+
 async def test_what_cannot_be_written_down_is_not_done():
     room = Room(away=True)
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from queue_monitor import texts
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.status import alert_shape
+from queue_monitor.api.json.written import on_one_line, refuse_numbers, unfit
 from queue_monitor.api.responses import (
     SAME,
     UNREADABLE,
@@ -144,10 +145,11 @@ async def acknowledge_for(
 async def _by(request: Request, language: str) -> str:
     body = await request.body()
     try:
-        return msgspec.json.decode(body, type=shapes.AcknowledgeBody).by.strip() if body else ""
+        by = on_one_line(msgspec.json.decode(body, type=shapes.AcknowledgeBody).by) if body else ""
     except msgspec.DecodeError as error:
-        words = texts.say("error.bad_request", language, words=str(error))
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", words) from error
+        raise unfit("error.bad_request", language, words=str(error)) from error
+    refuse_numbers(language, by)
+    return by
 
 
 async def write_down(

@@ -1,8 +1,7 @@
 """The crisis and the banner share this: a person writes words for everybody, as JSON or in a form."""
 
-import re
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
@@ -10,14 +9,10 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from msgspec import Struct
 
-from queue_monitor import texts
 from queue_monitor.api.guard.access import way
 from queue_monitor.api.json import shapes
+from queue_monitor.api.json.written import unfit
 from queue_monitor.api.pages.lead import ADDRESS
-from queue_monitor.api.responses import Problem
-
-NUMBER: Final = re.compile(r"(?:\d[ -]?){7}")
-"""Seven digits, as long as a telephone number: a caller's is never kept or sent. The page checks the same."""
 
 Body = TypeVar("Body", bound=Struct)
 
@@ -42,22 +37,7 @@ async def form_of(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in written.items()}
 
 
-def on_one_line(words: str) -> str:
-    return " ".join(words.split())
-
-
-def refuse_numbers(language: str, *words: str) -> None:
-    """Raise `Problem` where some of the words hold what may be a caller's number."""
-    if any(NUMBER.search(each) for each in words):
-        raise unfit("error.no_numbers", language)
-
-
 def back_to_lead(request: Request, queue: str, language: str) -> RedirectResponse:
     """Return the answer to a pressed button: the lead's page once more, of the same queue."""
     back = way(request.url.path, f"{ADDRESS}?{urlencode({'queue': queue, 'lang': language})}#alerts")
     return RedirectResponse(back, status_code=HTTPStatus.SEE_OTHER)
-
-
-def unfit(key: str, language: str, **values: str) -> Problem:
-    """Return the refusal of a body that cannot be used, in words."""
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_request", texts.say(key, language, **values))

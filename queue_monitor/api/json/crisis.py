@@ -10,15 +10,8 @@ from fastapi.responses import Response
 from queue_monitor import texts
 from queue_monitor.api.json import shapes
 from queue_monitor.api.json.alerts import AWAY, write_down
-from queue_monitor.api.json.announcing import (
-    back_to_lead,
-    body_of,
-    described,
-    form_of,
-    on_one_line,
-    refuse_numbers,
-    unfit,
-)
+from queue_monitor.api.json.announcing import back_to_lead, body_of, described, form_of
+from queue_monitor.api.json.written import on_one_line, refuse_numbers, unfit
 from queue_monitor.api.pages.lead import ADDRESS
 from queue_monitor.api.responses import SAME, UNREADABLE, LangQuery, Problem, as_list, plain
 from queue_monitor.model import Crisis
