@@ -250,6 +250,16 @@ class RecordedAlert(Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     acknowledgement: Acknowledgement | None = None
 
+    @property
+    def worst(self) -> Alert:
+        """Return the last change that says how bad it became; an easing or an end does not."""
+        bad = [change for change in self.changes if change.change in (AlertChange.RAISED, AlertChange.UPDATED)]
+        lost = AlertKind.TARGET_OUT_OF_REACH
+        return max(
+            bad or self.changes[:1],
+            key=lambda change: (change.level is AlertLevel.ALARM, change.kind is lost, not change.lower, change.at),
+        )
+
 
 class AlertBatch(Struct, frozen=True, kw_only=True):
     """The parts of the alert record that are written together: the state after a moment, and all changes and messages

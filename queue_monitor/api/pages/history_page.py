@@ -625,8 +625,7 @@ class HistoryPage:
         if last.change is AlertChange.CLEARED:
             until = self.pen.clock(last.at) if ended == began else f"{ended} {self.pen.clock(last.at)}"
             when = f"{when} {self.pen.say('history.until_clock', clock=until)}"
-        worst = next((change for change in found.changes if change.level is AlertLevel.ALARM), first)
-        return AlertRow(when=when, what=texts.alert_words(worst, self.pen.language))
+        return AlertRow(when=when, what=texts.alert_words(found.worst, self.pen.language))
 
 
 def _is_bare(whole: Period) -> bool:

@@ -52,6 +52,7 @@ SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PE
 
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
+_NO_WORSE: Final = frozenset({"together", "took_over"})
 _RESULTS: Final = frozenset({"sent", "superseded", "no_recipient", "expired", "timeout", "unreachable", "refused"})
 
 
@@ -550,7 +551,7 @@ class Page:
             Told(
                 at=change.at,
                 time=self._clock(change.at),
-                what=self.pen.say(f"lead.record.change.{change.change.value}"),
+                what=self.pen.say(f"lead.record.change.{_kind_of(change)}"),
                 result=self.pen.say("lead.record.told" if _was_told(found, change.at) else "lead.record.not_told"),
             )
             for change in found.changes
@@ -563,12 +564,10 @@ class Page:
             by = self.pen.say("lead.record.acknowledged_by", who=seen.by) if seen.by else ""
             what = by or self.pen.say("lead.record.acknowledged")
             lines.append(Told(at=seen.at, time=self._clock(seen.at), what=what))
-        worst = max(found.changes, key=lambda change: (change.level.value == "alarm", change.at))
-        raised = worst if worst.change is not AlertChange.CLEARED else first
         return Recorded(
             episode=found.episode,
             when=when,
-            words=texts.alert_words(raised, self.pen.language),
+            words=texts.alert_words(found.worst, self.pen.language),
             lines=tuple(sorted(lines, key=lambda line: line.at)),
         )
 
@@ -637,6 +636,13 @@ def _group(call: LostCall) -> str:
     if call.outcome is Outcome.REFUSED:
         return "refused"
     return "short" if call.is_short else "long"
+
+
+def _kind_of(change: Alert) -> str:
+    """Return what a change was: one that gathers other trouble, or tells what was held back, made nothing worse."""
+    if change.change is AlertChange.UPDATED and (change.lower or change.notified in _NO_WORSE):
+        return "news"
+    return change.change.value
 
 
 def _was_told(found: RecordedAlert, at: datetime) -> bool:
