@@ -30,6 +30,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     `lower`: true while the measure is under the level of the episode, which stands until it eases or ends.
     `unmeasured_since`: since when there is no measure of it, as without a forecast; None while there is one.
     `grouped`: the kinds that a surge or crisis has covered.
+    `told_queues`: the queues about which people were last told, also those that have left its pool since.
     `first_queue`: the queue or pool in which it began, also after that has become part of another.
     """
 
@@ -56,6 +57,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     grouped: tuple[AlertKind, ...] = ()
     queues: tuple[str, ...] = ()
     first_queue: str = ""
+    told_queues: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.queue and not self.queues:

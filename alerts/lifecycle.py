@@ -195,7 +195,12 @@ def _placed(
         moved = structs.replace(episode, queue=scope.name, queues=scope.queues)
         if moved.key not in episodes:
             episodes[moved.key] = moved
-        elif episode.raised:
+            continue
+        kept = episodes[moved.key]
+        queues = tuple(dict.fromkeys((*kept.told_queues, *episode.told_queues)))
+        told_at = max(filter(None, (kept.told_at, episode.told_at)), default=None)
+        episodes[moved.key] = structs.replace(kept, told_at=told_at, told_queues=queues)
+        if episode.raised:
             changes.append((structs.replace(episode, reason=AlertReason.JOINED), AlertChange.CLEARED))
     return episodes, changes
 

@@ -128,6 +128,7 @@ def _remembered(episode: Episode, change: AlertChange, why: NotifyReason, now: d
     return structs.replace(
         episode,
         told_at=now if bad_news else episode.told_at,
+        told_queues=episode.queues if bad_news else episode.told_queues,
         times=episode.times + (why in _CAME),
         last_notified=change if why.notifies else episode.last_notified,
         pending=why in _STILL_PENDING and change is not AlertChange.EASED,
@@ -187,8 +188,11 @@ def is_covered(episode: Episode, episodes: Mapping[Key, Episode], now: datetime)
 
     A crisis covers all that goes with it, a surge covers the rest of its queue, a day at risk covers a long wait. Once
     the day is lost or has eased, a long wait is news again, because it can still be helped. A surge or a risk that
-    could not be measured for a while, as without a forecast, covers nothing.
+    could not be measured for a while, as without a forecast, covers nothing. What people were just told of a pool
+    covers the queues that have left it.
     """
+    if any(_has_told_of(each, episode, now) for each in episodes.values()):
+        return True
     if episode.kind in (AlertKind.SURGE, *IN_A_SURGE) and episode.period != MONTH:
         crisis = episodes.get((AlertKind.CRISIS.value, "", NOW))
         if crisis is not None and crisis.raised:
@@ -203,6 +207,15 @@ def is_covered(episode: Episode, episodes: Mapping[Key, Episode], now: datetime)
     if day is None or day.told_at is None:
         return False
     return day.is_alarm and day.kind is AlertKind.TARGET_AT_RISK and _is_known(day, now)
+
+
+def _has_told_of(told: Episode, episode: Episode, now: datetime) -> bool:
+    """Return whether people were told lately, by the same matter of a pool, of the queues of another episode."""
+    if told.id == episode.id or told.told_at is None or not episode.queues:
+        return False
+    same = topic(told.kind) == topic(episode.kind) and told.period == episode.period
+    again = MONTH_AGAIN if episode.period == MONTH else TELL_AGAIN
+    return same and set(episode.queues) <= set(told.told_queues) and now - told.told_at < again
 
 
 def _is_known(episode: Episode, now: datetime) -> bool:
