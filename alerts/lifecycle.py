@@ -123,7 +123,8 @@ def advance(
         key = topic(measurement.kind), measurement.queue, measurement.period
         measured.add(key)
         before = episodes.pop(key, None)
-        if before is not None and before.period_start < measurement.period_start:
+        is_past = before is not None and _is_past(before, now, begun)  # a crisis that lasts is told anew at once
+        if before is not None and (is_past or before.period_start < measurement.period_start):
             changes += _passed(before)
             before = None
         earlier = past.get(key)
@@ -159,9 +160,14 @@ def _is_lower(episode: Episode, level: AlertLevel | None) -> bool:
 
 
 def _is_past(episode: Episode, now: datetime, begun: Mapping[str, datetime]) -> bool:
-    """Return whether the day or month of an episode is over; a crisis goes on until a person ends it."""
+    """Return whether the day or month of an episode is over.
+
+    A crisis goes on until a person ends it: each of its episodes lasts a day from its own beginning.
+    """
+    if episode.kind is AlertKind.CRISIS:
+        return now - episode.since > DAY_LASTS
     begins = begun.get(MONTH if episode.period == MONTH else DAY)
-    if begins is not None and episode.period_start < begins and episode.kind is not AlertKind.CRISIS:
+    if begins is not None and episode.period_start < begins:
         return True
     return now - episode.period_start > (MONTH_LASTS if episode.period == MONTH else DAY_LASTS)
 

@@ -447,6 +447,31 @@ def test_a_crisis_holds_over_the_night_and_a_restart_and_is_told_again_after_a_d
     assert day.last_notified == 2 * [("crisis", "raised", "alarm")]
 
 
+@pytest.mark.parametrize("every", [0.5, 5, 60])
+def test_a_crisis_of_a_week_is_told_once_a_day_however_often_it_is_looked_at(every: float):
+    """A crisis that lasts longer than a day is not declared anew with each look from then on."""
+    day = declared(LiveReading(), 60)
+    for look in range(round(7 * 24 * 60 / every) if every > 1 else 4000):
+        day.see(snapshot(at(60 + look * every)))
+
+    told = [alert.at for alert in day.said if alert.change is AlertChange.RAISED]
+    assert len(told) == (7 if every > 1 else 2)
+    assert all(later - sooner >= timedelta(hours=25) for sooner, later in pairwise(told))
+    ended(day).see(snapshot(at(8 * 24 * 60)))
+    assert day.last_notified[-1] == ("crisis", "cleared", "over")
+    assert day.state.open == ()
+
+
+def test_what_a_crisis_covers_is_not_told_by_itself_when_the_crisis_is_told_anew():
+    """Between one day's episode of a crisis and the next there is no moment without one."""
+    day = declared(LiveReading(), 60)
+    for hour in range(60):
+        now = at(60 + 60 * hour)
+        day.see(snapshot(now, queue(now, "a", waits=(700.0,)), queue(now, "b", staffed=0, waits=(40.0,))))
+
+    assert {kind for kind, _, _ in day.last_notified} == {"crisis"}
+
+
 def test_a_crisis_is_told_though_nothing_can_be_seen_and_then_says_no_numbers():
     day = declared(LiveReading(), 60)
     (alert,) = day.see(snapshot(at(60), no_data_reason=StatusReason.SOURCE_SILENT))
