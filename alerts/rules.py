@@ -268,7 +268,8 @@ def _queue(
     yield measurement(AlertKind.MANY_REFUSED, NOW, refused, turned_away, may_raise=not few, at_most_warning=few)
     figures = figures_now(snapshot, queue, AlertKind.SURGE, NOW, settings)
     of_least = settings.surge_factor * (figures.arrived or 0) / settings.surge_least_calls
-    if figures.factor is not None or of_least < settings.surge_factor / 2:  # so few are no surge, whatever is usual
+    few = of_least < settings.surge_factor / 2  # so few are no surge, whatever is usual
+    if figures.factor is not None or few or over:
         factor = of_least if figures.factor is None else min(of_least, figures.factor)
         yield measurement(AlertKind.SURGE, NOW, factor, AlertReason.MANY_AT_ONCE, figures=figures)
 

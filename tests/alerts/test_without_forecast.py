@@ -77,6 +77,18 @@ def test_nobody_says_that_a_surge_is_over_while_many_call_and_the_usual_is_not_k
     assert [each.kind for each in day.state.open] == [AlertKind.SURGE]
 
 
+@pytest.mark.parametrize("usual", [None, 12.0])
+def test_a_surge_that_stands_at_closing_time_ends_with_the_day(usual: float | None) -> None:
+    """After closing nothing is usual, and no wall says all evening that unusually many call."""
+    day = LiveReading()
+    for minute in range(530, 545):
+        quarter = Counts(answered_in_time=48)
+        day.see(snapshot(at(minute), quarter=quarter, usual=12.0 if minute < 540 else usual))
+
+    assert [(each.change.value, each.notified) for each in day.said] == [("raised", "alarm"), ("cleared", "closed")]
+    assert day.said[-1].at == at(540)
+
+
 def test_without_a_forecast_a_standing_risk_tells_the_numbers_of_the_moment_and_no_advice_of_before() -> None:
     """The lead reads "nobody waits" where nobody does, and nothing of the agents that were once enough."""
     room = Room()
