@@ -208,16 +208,22 @@ def _kind(alert: Alert) -> apprise.NotifyType:
 def _by_address(service: Any) -> Iterator[Any]:
     """Return the service once for each of its addresses, so that one that fails holds up no other.
 
-    The copies of a mail go along with its first address.
+    Those of a mail's copies are addresses like the others: in one mail with several, one that is refused would have the
+    others sent it again.
     """
     targets = getattr(service, "targets", None)
-    if not isinstance(targets, list) or len(targets) < 2:
+    sets = [found for name in ("cc", "bcc") if isinstance(found := getattr(service, name, None), set)]
+    copies = sorted({address for found in sets for address in found})
+    if not isinstance(targets, list) or not targets or len(targets) + len(copies) < 2:
         yield service
         return
-    for place, target in enumerate(targets):
+    is_named = isinstance(targets[0], tuple)
+    known = {target[1] if is_named else target for target in targets}
+    beside = [(False, address) if is_named else address for address in copies if address not in known]
+    for target in (*targets, *beside):
         one = copy.copy(service)
         one.targets = [target]
-        if place and hasattr(one, "cc"):
+        if copies:
             one.cc, one.bcc = set(), set()
         yield one
 

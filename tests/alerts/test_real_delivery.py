@@ -57,16 +57,47 @@ async def test_a_mail_arrives_with_its_first_sentence_as_subject() -> None:
     assert "https://monitor.example/alerts/e1.abc" in text
 
 
+@pytest.mark.parametrize("how", ["cc", "bcc"])
+@pytest.mark.parametrize("wrong", ["lead@example.se", "chef@example.se"])
+async def test_a_mail_with_copies_reaches_each_addressee_once_whoever_else_is_refused(how: str, wrong: str) -> None:
+    """One who was sent the mail is not sent it again because another's address is refused."""
+    with mail_sink() as sink:
+        sink.answers = {wrong: "550 5.1.1 User unknown"}
+        addresses = apprise_notifier.build("mejl", f"{sink.url}&{how}=chef@example.se", ZONE, "sv")
+        record, clock = MemoryRecord(), ManualClock(at(132))
+        channels = [Channel(name="mejl", notifiers=addresses)]
+        people = [Recipient(name="lead", channel="mejl")]
+        dispatcher = Dispatcher(channels, people, record, clock, STOCKHOLM)
+        dispatcher.plan([structs.replace(told(), notified="alarm")])
+        for minute in range(8):
+            clock.advance_to(at(132 + minute))
+            await dispatcher.work()
+
+    right = {"lead@example.se": "chef@example.se", "chef@example.se": "lead@example.se"}[wrong]
+    assert [mail["To"] for mail in sink.mails] == [right]
+    assert dispatcher.counted == {("mejl", "sent"): 1, ("mejl", "address_refused"): 1}
+
+
+def test_a_mail_to_one_who_is_copied_too_goes_there_once() -> None:
+    """An address that stands twice in a url is one."""
+    found = apprise_notifier.build(
+        "m", "mailto://h?from=a@x.se&to=b@x.se,c@x.se&cc=c@x.se,d@x.se&bcc=d@x.se", ZONE, "sv"
+    )
+
+    assert len(found) == 3
+
+
 async def test_of_two_addressees_each_is_sent_to_by_itself_and_what_is_wrong_with_one_is_said() -> None:
     with mail_sink() as sink:
         sink.answers = {"fel@example.se": "550 5.1.1 User unknown"}
         url = sink.url + ",fel@example.se&cc=chef@example.se"
-        good, bad = (apprise(url, address) for address in (0, 1))
+        good, bad, copied = (apprise(url, address) for address in range(3))
         await good.send(notice())
+        await copied.send(notice())
         with pytest.raises(DeliveryError) as caught:
             await bad.send(notice())
 
-    assert [mail["To"] for mail in sink.mails] == ["lead@example.se"]
+    assert [(mail["To"], mail["Cc"]) for mail in sink.mails] == [("lead@example.se", None), ("chef@example.se", None)]
     assert (caught.value.reason, caught.value.permanent) == ("address_refused", True)
     assert "take it out of the channel's url" in str(caught.value)
     assert "fel@example.se" not in str(caught.value)
