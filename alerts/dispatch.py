@@ -405,8 +405,8 @@ class Dispatcher:
             if self._must_escalate(episode, alert):
                 notices = sorted(self._of(episode), key=lambda notice: notice.made_at)
                 bad = [notice.alert for notice in notices if notice.alert.change is not AlertChange.EASED]
-                unanswered = structs.replace((bad or [alert])[-1], at=notices[0].alert.at)
-                found += self._to_all(unanswered, self._named(self._escalate_to), escalation=True)
+                made = self._to_all((bad or [alert])[-1], self._named(self._escalate_to), escalation=True)
+                found += [structs.replace(each, unanswered_since=notices[0].alert.at) for each in made]
                 log.warning("alert escalated episode=%s to=%s", episode, self._escalate_to)
         self._notices |= {notice.id: notice for notice in found}
         return AlertBatch(notices=tuple(found))

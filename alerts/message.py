@@ -430,7 +430,7 @@ def dated(alert: Alert, now: datetime, zone: str, language: str) -> str:
 
 
 def _escalated(notice: Notice, zone: str, language: str) -> str:
-    since = texts.moment_words(notice.alert.at, notice.due_at, zone, language)
+    since = texts.moment_words(notice.unanswered_since or notice.alert.at, notice.due_at, zone, language)
     return texts.say("alert.escalated", language, since=since)
 
 

@@ -192,6 +192,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     `address`: which of the channel's addresses, from 0 on; each is tried and counted by itself.
     `fallback_of`: the notice whose channel failed.
     `link`: opens the page that acknowledges.
+    `unanswered_since`: since when nobody has acknowledged an alarm that is escalated.
     `tried_before`: the attempts before a start of the monitor gave it new ones.
     """
 
@@ -209,6 +210,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     link: str = ""
     address: int = 0
     tried_before: int = 0
+    unanswered_since: datetime | None = None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):

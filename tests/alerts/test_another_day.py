@@ -20,7 +20,7 @@ from queue_monitor.model import (
     Notice,
     RecordedAlert,
 )
-from tests.alerts.messages import CLEARED, RAISED, SURGE, ZONE, alert, of_target
+from tests.alerts.messages import CLEARED, RAISED, SURGE, UPDATED, ZONE, alert, of_target
 from tests.alerts.moments import OPENS, at, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, Office
 from tests.alerts.test_standing_words import Room
@@ -78,6 +78,24 @@ def test_an_escalation_names_the_day_since_which_nobody_has_acknowledged(due: da
     """An escalation of yesterday's alarm says so, as mail and as SMS."""
     assert lines(sent_at(due, escalation=True), ZONE, "sv")[1].startswith(said)
     assert sms(sent_at(due, escalation=True), ZONE, "sv").startswith(said)
+
+
+async def test_an_escalation_of_an_alarm_that_grew_worse_names_both_moments_with_their_days() -> None:
+    """The chief reads when the trouble was last told, and since when nobody has answered, both of yesterday."""
+    chief = structs.replace(CHIEF, quiet=(time(17), time(8)))
+    office = Office(recipients=[LEAD, chief], escalate_to="enhetschef", start=540)
+    for minute, change in ((540, RAISED), (550, UPDATED)):
+        office.clock.advance_to(at(minute))
+        told = structs.replace(crisis(moment=at(minute)), change=change, episode="e1")
+        office.dispatcher.follow([told])
+        await office.dispatcher.save(office.dispatcher.plan([told]))
+        await office.dispatcher.work()
+    await office.wait(24 * 60 - 550 + 1)
+
+    (notice,) = office.mail.sent
+    title, body = lines(notice, ZONE, "sv")
+    assert title.startswith("Måndag 23 november kl. 17.10 – ")
+    assert body.startswith("Ingen har kvitterat sedan måndag 23 november kl. 17.00.")
 
 
 async def test_quiet_hours_over_midnight_send_the_message_with_its_day() -> None:
