@@ -181,7 +181,15 @@ class Message:
     def _gathered(self) -> list[str]:
         """Return who waits and who serves, and the other trouble that those numbers do not show."""
         told = (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH, AlertKind.MANY_REFUSED)
-        also = [self._say(f"surge.also.{kind.value}", **self._values()) for kind in self._figures.also if kind in told]
+        figures = self._figures
+        share = (figures.refused or 0) / figures.dialled if figures.dialled else None
+        few = figures.target.allows_refused(share)  # of all calls: it is one queue of several that refuses many
+        keys = {AlertKind.MANY_REFUSED: "crisis.also.many_refused"} if few else {}
+        also = [
+            self._say(keys.get(kind, f"surge.also.{kind.value}"), **self._values())
+            for kind in figures.also
+            if kind in told
+        ]
         return [self._waiting(), self._staff(), *also]
 
     def _of_target(self) -> list[str]:

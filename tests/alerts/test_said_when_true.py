@@ -98,6 +98,26 @@ async def test_a_trouble_that_has_lessened_goes_no_further_unless_it_comes_back(
     assert [notice.escalation for notice in office.mail.sent] == [True]
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (0, "33,3 % av uppringningarna avvisas."),
+        (500, "I någon kö avvisas många."),
+        (None, "I någon kö avvisas många."),
+    ],
+)
+def test_a_crisis_gives_the_share_refused_of_all_calls_only_where_that_is_too_many(others: int | None, said: str):
+    figures = AlertFigures(
+        refused=10 if others is not None else 0,
+        dialled=30 + others if others is not None else 0,
+        also=(AlertKind.MANY_REFUSED,),
+        crisis=Crisis(since=at(0), reason="strömavbrott"),
+    )
+    told = alert(AlertKind.CRISIS, AlertChange.UPDATED, AlertReason.DECLARED, figures)
+
+    assert said in Message(told, ZONE, "sv").body.replace("\N{NO-BREAK SPACE}", " ")
+
+
 # ---- how something ended
 
 
