@@ -20,7 +20,7 @@ from msgspec import structs
 from alerts.dispatch import Dispatcher
 from alerts.episodes import SEVERITY, TARGET, State, topic
 from alerts.lifecycle import advance, policy
-from alerts.message import Message, dated
+from alerts.message import Message
 from alerts.notification_policy import NotifyReason, standing
 from alerts.rules import (
     DAY,
@@ -34,6 +34,7 @@ from alerts.rules import (
     read,
     scopes,
 )
+from alerts.sent import dated
 from queue_monitor.model import (
     Alert,
     AlertBatch,

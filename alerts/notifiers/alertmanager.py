@@ -12,7 +12,7 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from alerts.message import lines
+from alerts.sent import lines
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertReason, Notice
 from queue_monitor.ports import DeliveryError, Endpoint
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import apprise
 
-from alerts.message import lines, sms
+from alerts.sent import lines, sms
 from queue_monitor.model import Alert, AlertChange, AlertLevel, Notice
 from queue_monitor.ports import DeliveryError, Endpoint
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from alerts.message import Message, lines
+from alerts.message import Message
+from alerts.sent import lines
 from queue_monitor.model import (
     Alert,
     AlertChange,

@@ -5,7 +5,8 @@ from datetime import datetime, time, timedelta
 import pytest
 from msgspec import structs
 
-from alerts.message import Message, lines, parts, sms
+from alerts.message import Message
+from alerts.sent import lines, parts, sms
 from queue_monitor import texts
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history_page import HistoryPage

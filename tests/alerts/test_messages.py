@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from alerts.message import Message, lines, parts, plain_alphabet, sms
+from alerts.message import Message
+from alerts.sent import lines, parts, plain_alphabet, sms
 from queue_monitor.model import AlertChange, AlertKind, Notice
 from tests.alerts.messages import TARGET, ZONE, document, every, of_target, sent
 from tests.alerts.moments import at, risk

@@ -9,9 +9,10 @@ from msgspec import structs
 
 from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
 from alerts.memory import MemoryRecord
-from alerts.message import Message, parts, plain_alphabet
+from alerts.message import Message
 from alerts.notifiers import alertmanager as alertmanager_notifier
 from alerts.notifiers import apprise as apprise_notifier
+from alerts.sent import parts, plain_alphabet
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertReason, Notice, NoticeState
 from queue_monitor.ports import DeliveryError, Notifier

@@ -10,7 +10,8 @@ from msgspec import structs
 
 from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
 from alerts.memory import MemoryRecord
-from alerts.message import SMS_PARTS, Message, parts, plain_alphabet, sms
+from alerts.message import Message
+from alerts.sent import SMS_PARTS, parts, plain_alphabet, sms
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertFigures, AlertKind, AlertReason, Crisis, Notice
 from tests.alerts.messages import RAISED, SURGE, TARGET, alert, of_target
