@@ -41,7 +41,7 @@ class Message:
             return self._say("past")
         if alert.reason is AlertReason.JOINED:
             return self._say("joined")
-        if alert.lower and alert.change is AlertChange.RAISED:
+        if alert.change is AlertChange.RAISED and (alert.lower or self._is_unseen()):
             said = texts.alert_message(alert, self._language)
             return f"{said[:1].lower()}{said[1:]}."
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
@@ -73,6 +73,12 @@ class Message:
         if state in ("fewer", "counted") and self._figures.arrived == 1:
             state += ".one"
         return self._say(f"{alert.kind.value}.{state}", **self._values())
+
+    def _is_unseen(self) -> bool:
+        """Return whether the number that the alert is about can no longer be seen, as of a queue without data."""
+        if self._alert.kind is AlertKind.LONG_WAIT:
+            return self._figures.oldest_wait_seconds is None
+        return self._alert.kind is AlertKind.NO_AGENTS and not self._figures.waiting
 
     def _end_of_no_agents(self) -> str:
         """Return how it ended that callers waited and nobody was there: somebody came, or the callers have gone."""

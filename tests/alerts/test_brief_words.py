@@ -112,3 +112,17 @@ def test_a_wait_that_nobody_measured_has_no_eased_words_of_its_own() -> None:
     told = alert(AlertKind.LONG_WAIT, RAISED, AlertReason.WAITED_TOO_LONG, LONG)
 
     assert texts.alert_message(structs.replace(told, figures=AlertFigures())) == f"Någon har väntat mer än {LIMIT}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sv", "en"),
+    [
+        (AlertKind.LONG_WAIT, f"någon har väntat mer än {LIMIT}.", f"somebody has waited more than {LIMIT}."),
+        (AlertKind.NO_AGENTS, "ingen är inloggad.", "nobody is logged in."),
+    ],
+)
+def test_of_callers_who_are_no_longer_seen_no_title_gives_a_number(kind: AlertKind, sv: str, en: str) -> None:
+    """An alert of a queue that has gone blind says neither a wait of "–" nor that 0 wait."""
+    told = alert(kind, RAISED, AlertReason.WAITED_TOO_LONG, AlertFigures(limit_seconds=300, staffed=0))
+
+    assert [Message(told, ZONE, language).title.partition(": ")[2] for language in ("sv", "en")] == [sv, en]
