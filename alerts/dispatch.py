@@ -250,13 +250,23 @@ class Dispatcher:
     async def acknowledge(self, episode: str, by: str = "") -> None:
         """Record that somebody has seen the episode, so that it is not escalated. Only the first acknowledgement
         counts.
+
+        An escalation that still waits is not sent: it says that nobody has acknowledged.
         """
         if episode in self._seen:
             return
         seen = Acknowledgement(episode=episode, at=self._clock.now(), by=by)
         self._seen[episode] = seen
         log.info("alert acknowledged episode=%s", episode)
-        await self.save(AlertBatch(acknowledgements=(seen,)))
+        waits = [
+            notice
+            for notice in self.pending
+            if notice.escalation and notice.alert.episode == episode and notice.id not in self._sending
+        ]
+        dropped = tuple(structs.replace(notice, state=NoticeState.DROPPED) for notice in waits)
+        self._notices |= {notice.id: notice for notice in dropped}
+        attempts = tuple(self._tried(notice, 0, "acknowledged") for notice in waits)
+        await self.save(AlertBatch(notices=dropped, attempts=attempts, acknowledgements=(seen,)))
 
     # ---- planning
 

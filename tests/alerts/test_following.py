@@ -140,6 +140,34 @@ async def test_with_the_clock_set_back_an_hour_a_message_is_tried_again_in_a_mom
 # ---- a day's edges
 
 
+@pytest.mark.parametrize("why", ["quiet hours", "a channel that is down"])
+async def test_an_escalation_that_waits_is_not_sent_once_somebody_has_acknowledged(why: str):
+    """The chief is not told that nobody has acknowledged when somebody has."""
+    chief = structs.replace(CHIEF, quiet=(time(8), time(10))) if why == "quiet hours" else CHIEF
+    mail = FakeNotifier(*[down()] * (2 if why != "quiet hours" else 0))
+    office = Office(mail=mail, recipients=[LEAD, chief], escalate_to="enhetschef")
+    await office.tell()
+    await office.wait(15)
+    await office.dispatcher.acknowledge("e1", "Anna")
+    await office.wait(90)
+    await office.tell(AlertChange.CLEARED)
+    await office.wait(5)
+
+    assert office.mail.sent == []
+    assert ("mejl", "acknowledged") in await office.results()
+    assert office.sms.said == ["raised", "cleared"]
+
+
+async def test_an_alarm_that_waits_for_another_lead_is_sent_though_one_has_acknowledged():
+    """Who is told of an alarm is told of it all the same; only the escalation falls."""
+    other = structs.replace(LEAD, name="andra", channel="mejl", quiet=(time(8), time(10)))
+    office = await Office(recipients=[LEAD, other]).tell()
+    await office.dispatcher.acknowledge("e1", "Anna")
+    await office.wait(65)
+
+    assert (office.sms.said, office.mail.said) == (["raised"], ["raised"])
+
+
 async def test_two_who_acknowledge_at_once_are_one_acknowledgement_by_the_first():
     office = await Office(recipients=[LEAD, CHIEF], escalate_to="enhetschef").tell()
     await office.dispatcher.acknowledge("e1", "Anna")

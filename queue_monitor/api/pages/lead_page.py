@@ -53,7 +53,9 @@ SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PE
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 _NO_WORSE: Final = frozenset({"together", "took_over"})
-_RESULTS: Final = frozenset({"sent", "superseded", "no_recipient", "expired", "timeout", "unreachable", "refused"})
+_RESULTS: Final = frozenset(
+    {"sent", "superseded", "acknowledged", "no_recipient", "expired", "timeout", "unreachable", "refused"}
+)
 
 
 class WeekBefore(Struct, frozen=True, kw_only=True):
