@@ -129,7 +129,7 @@ class Message:
             "number": figures.waiting,
             "share": self._share((figures.refused or 0) / figures.dialled if figures.dialled else None),
             "arrived": figures.arrived or 0,
-            "reason": figures.crisis.reason if figures.crisis else "",
+            "reason": texts.without_stop(figures.crisis.reason) if figures.crisis else "",
             "factor": f"{figures.factor or 0:.1f}".replace(".", texts.words(self._language)["decimal"]),
         }
 
@@ -178,7 +178,7 @@ class Message:
     def _of_crisis(self) -> list[str]:
         """Return the sentences of a crisis: it covers the trouble of all queues."""
         crisis = self._figures.crisis
-        by = self._say("crisis.by", by=crisis.by) if crisis and crisis.by else ""
+        by = self._say("crisis.by", by=texts.without_stop(crisis.by)) if crisis and crisis.by else ""
         unseen = self._figures.since
         said = [self._say("crisis.unseen", since=self._since(unseen))] if unseen else self._gathered()
         return [by, *said, self._say("surge.advice")] if self._alert.change is AlertChange.RAISED else said

@@ -29,6 +29,7 @@ from queue_monitor.texts.format import (
     wait,
     wait_in_words,
     wait_range,
+    without_stop,
 )
 from queue_monitor.texts.languages import LANGUAGES, known_language, say, words
 
@@ -61,5 +62,6 @@ __all__ = [
     "wait",
     "wait_in_words",
     "wait_range",
+    "without_stop",
     "words",
 ]

@@ -166,9 +166,14 @@ def alert_message(alert: Alert, language: str = "sv") -> str:
         key += f".{alert.reason.value}"
     goal = say(f"alert.goal.{alert.period}", language) if alert.period in ("day", "month") else ""
     limit = alert.figures.limit_seconds or alert.figures.target.limit_seconds
-    reason = alert.figures.crisis.reason if alert.figures.crisis else ""
+    reason = without_stop(alert.figures.crisis.reason) if alert.figures.crisis else ""
     what = say(key, language, goal=goal, limit=span(limit, language), reason=reason)
     return what[:1].upper() + what[1:]
+
+
+def without_stop(words: str) -> str:
+    """A person's words as a part of a sentence of ours, which has its own full stop: `Strömavbrott`."""
+    return words.rstrip(" .!?")
 
 
 def outcome_words(outcome: Outcome, language: str = "sv") -> str:

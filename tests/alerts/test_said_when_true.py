@@ -118,6 +118,17 @@ def test_a_crisis_gives_the_share_refused_of_all_calls_only_where_that_is_too_ma
     assert said in Message(told, ZONE, "sv").body.replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.parametrize("reason", ["Strömavbrott", "Strömavbrott.", "Strömavbrott!", "Strömavbrott.. "])
+def test_a_reason_that_ends_a_sentence_has_one_full_stop(reason: str):
+    crisis = Crisis(since=at(0), reason=reason, by="Anna B.")
+    told = alert(AlertKind.CRISIS, AlertChange.RAISED, AlertReason.DECLARED, AlertFigures(crisis=crisis))
+    message = Message(told, ZONE, "sv")
+
+    assert message.title.endswith("kris utlyst: Strömavbrott.")
+    assert message.body.startswith("Utlyst av Anna B. ")
+    assert texts.alert_message(told) == "Kris, Strömavbrott"
+
+
 # ---- how something ended
 
 
