@@ -340,6 +340,22 @@ def test_what_stands_or_is_silent_since_another_day_is_told_with_its_day(look: L
             assert day in shown(page, "#alarm")
 
 
+def test_at_midnight_a_wall_gives_the_day_of_what_still_stands(look: Look) -> None:
+    """A wall that has run since yesterday draws the time of an unchanged alert anew."""
+    moment = sample.calm()
+    month = sample.alert(AlertKind.TARGET_AT_RISK, "Kundcenter", period="month", since=moment.at)
+    today = replace(moment, alerts=AlertsNow(open=(month,)))
+    with serving(today) as server:
+        page = look(server)
+        clock, day = (
+            texts.clock_words(month.at, moment.at + timedelta(days=days), "Europe/Stockholm") for days in (0, 1)
+        )
+
+        assert shown(page, "#strip").startswith(f"{clock}\n")
+        show(server, page, replace(today, at=today.at + timedelta(days=1)))
+        assert shown(page, "#strip").startswith(f"{day}\n")
+
+
 @pytest.mark.parametrize("screen", ["wall", "scaled"])
 def test_the_message_of_a_pools_alert_is_never_cut_however_many_its_queues(look: Look, screen: str) -> None:
     crowded = sample.twenty(20)

@@ -365,7 +365,9 @@ class AlertShape(Struct, frozen=True, kw_only=True):
     label: str
     alert: Annotated[str, _said("A stable word for the matter, such as target_at_risk or long_wait.")]
     period: Annotated[str, _said("now, day or month.")]
-    level: Annotated[str, _said("warning: on the screens only. alarm: people were told.")]
+    level: Annotated[
+        str, _said("warning: on the screens only. alarm: for people too; the record says whether they were told.")
+    ]
     state: Annotated[str, _said("raised, or eased: better, and not over.")]
     reason: str
     probability: Annotated[float | None, _said("Chance of missing the target.")]

@@ -322,7 +322,8 @@ function drawStrips() {
   at("strips").hidden = !worst && !told;
   put("advice", told);
   for (const strip of at("strips").children) strip.classList.toggle("grey", stale || !total.trusted);
-  const wanted = JSON.stringify(alerts);
+  const since = worst ? clockAndDay(worst.since, board.at, zone) : "";
+  const wanted = JSON.stringify([alerts, since]);
   const strip = at("strip");
   if (strip.dataset.shown === wanted) return;
   strip.dataset.shown = wanted;
@@ -336,7 +337,7 @@ function drawStrips() {
   const beside = [worst.acknowledged && say("brief.acknowledged"), more.length && say("brief.more", { count: count(more.length) })];
   strip.replaceChildren(
     shape,
-    html("small", {}, clockAndDay(worst.since, board.at, zone)),
+    html("small", {}, since),
     html("span", { class: "message" }, worst.words[page.language]),
     html("small", { class: "of" }, worst.label[page.language]),
     ...beside.filter(Boolean).map((words) => html("small", {}, words)),
