@@ -389,8 +389,25 @@ class AlertRound:
         alert = self._alerts.get(episode)
         if alert is None:
             return None
-        alert = self._watch.dated(alert, self._figures.latest().time_zone, self._clock.now())
+        alert = self._watch.dated(self._goes_on_as(alert), self._figures.latest().time_zone, self._clock.now())
         return alert, urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
+
+    def _goes_on_as(self, alert: Alert) -> Alert:
+        """Return the alert as which another goes on: that of the pool its queue has joined, or that of today.
+
+        An alert that goes on as no other is returned itself.
+        """
+        if alert.reason not in (AlertReason.JOINED, AlertReason.ITS_DAY_HAS_PASSED):
+            return alert
+        same = (
+            one
+            for one in self._standing
+            if topic(one.kind) == topic(alert.kind)
+            and one.period == alert.period
+            and bool(one.queue) == bool(alert.queue)
+            and set(alert.queues) <= set(one.queues)
+        )
+        return next(same, alert)
 
     def is_acknowledged(self, alert: Alert) -> bool:
         return alert.episode in self._dispatcher.acknowledged

@@ -11,9 +11,9 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.acknowledge import acknowledge_routes
 from queue_monitor.clock import ManualClock
-from queue_monitor.model import Access, Role
+from queue_monitor.model import Access, Crisis, Role
 from queue_monitor.store import MemoryAudit
-from tests.alerts.moments import at, risk, snapshot
+from tests.alerts.moments import at, queue, risk, snapshot
 from tests.api.sample import FakeFigures
 from tests.scenario import STOCKHOLM
 
@@ -84,6 +84,42 @@ async def test_an_alarm_that_is_over_is_shown_as_over_and_cannot_be_acknowledged
         assert "<button" not in answer.text
     assert page.dispatcher.acknowledged == frozenset()
     assert await page.audit.acts(at(0), at(100)) == []
+
+
+async def test_the_link_of_an_alarm_whose_queue_has_joined_a_pool_opens_the_alarm_of_the_pool() -> None:
+    """The trouble of the queue is not said to be over while that of its pool stands, and can be acknowledged."""
+    page = Page()
+    now = at(60)
+    page.figures.show(snapshot(now, *(queue(now, name, risk=risk(0.97)) for name in "ab")))
+    await page.round.evaluate()
+    now = at(61)
+    pool = queue(now, "a + b", risk=risk(0.97), label="Båda")
+    page.figures.show(snapshot(now, queue(now, "a"), queue(now, "b"), pools=(pool,)))
+    (joined,) = await page.round.evaluate()
+    (standing,) = page.round.now().open
+
+    link = page.round.sign(joined.episode, "Åsa Öberg").removeprefix("https://monitor.example")
+    answer = await page.client.post(link)
+
+    assert "Larmet är över" not in answer.text
+    assert "Båda: stor risk att dagsmålet missas." in answer.text
+    assert page.dispatcher.acknowledged == {standing.episode}
+
+
+async def test_the_link_of_yesterdays_crisis_opens_that_of_today() -> None:
+    """A crisis that lasts is told anew each day, and yesterday's message leads to it."""
+    page = Page()
+    page.figures.show(snapshot(at(60)))
+    await page.round.declare(Crisis(since=at(60), reason="strömavbrott"))
+    (first,) = page.round.now().open
+    link = page.round.sign(first.episode, "Åsa Öberg").removeprefix("https://monitor.example")
+    page.figures.show(snapshot(at(60 + 26 * 60)))
+    await page.round.evaluate()
+    (second,) = page.round.now().open
+
+    assert first.episode != second.episode
+    await page.client.post(link)
+    assert page.dispatcher.acknowledged == {second.episode}
 
 
 async def test_the_audit_and_the_record_name_to_whom_the_link_was_sent_and_from_where_it_was_used() -> None:
