@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 2.0
 KEPT: Final = timedelta(hours=48)
+SHOWN_FOR: Final = timedelta(hours=26)
+"""The time for which an end is tried at a system that shows what stands: as long as that would go on showing it."""
 
 
 class Channel(Struct, frozen=True, kw_only=True):
@@ -108,7 +110,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     def wait(self, failures: int) -> timedelta:
         """Return the wait before the next try; it doubles with each failure, up to `longest_wait`."""
-        return min(self.first_wait * int(2 ** max(0, failures - 1)), self.longest_wait)
+        doubled = int(2 ** min(max(0, failures - 1), 20))
+        return min(self.first_wait * doubled, self.longest_wait)
 
 
 PATIENCE: Final = RetryPolicy()
@@ -469,7 +472,7 @@ class Dispatcher:
 
     async def _deliver(self, notice: Notice) -> None:
         now = self._clock.now()
-        if now > notice.expires_at:
+        if now > self._expires(notice):
             await self._failed(notice, "expired", "too old to be worth anything", permanent=True)
             return
         channel = self._channels.get(notice.channel)
@@ -500,7 +503,7 @@ class Dispatcher:
         """Plan the next try, or give up and take the channel's fallback."""
         failures = notice.attempts + 1
         due = self._clock.now() + self._patience.wait(failures)
-        if not permanent and failures < self._patience.tries and due <= notice.expires_at:
+        if not permanent and self._has_tries(notice, failures) and due <= self._expires(notice):
             await self._settle(structs.replace(notice, attempts=failures, due_at=due), reason, detail)
             return
         given_up = structs.replace(notice, state=NoticeState.FAILED, attempts=failures)
@@ -517,6 +520,23 @@ class Dispatcher:
                 *(notice.channel, notice.address + 1, reason, detail),
             )
         await self._settle(given_up, reason, detail, other or ())
+
+    def _is_end_at_mirror(self, notice: Notice) -> bool:
+        """Return whether this is an end for a system that shows what stands: without it, it goes on showing it."""
+        channel = self._channels.get(notice.channel)
+        return channel is not None and channel.mirrors and notice.alert.change is AlertChange.CLEARED
+
+    def _expires(self, notice: Notice) -> datetime:
+        return notice.expires_at + (SHOWN_FOR if self._is_end_at_mirror(notice) else timedelta(0))
+
+    def _has_tries(self, notice: Notice, failures: int) -> bool:
+        """Return whether a notice is tried again by the same way.
+
+        A system that shows what stands is tried until the notice expires, unless another way takes over.
+        """
+        channel = self._channels.get(notice.channel)
+        is_only_way = channel is not None and channel.mirrors and not channel.fallback
+        return failures < self._patience.tries or is_only_way or self._is_end_at_mirror(notice)
 
     def _fallback(self, notice: Notice) -> tuple[Notice, ...] | None:
         """Return the notice for the next channel that has not been tried for it.

@@ -219,6 +219,62 @@ async def test_an_end_that_alertmanager_does_not_take_at_once_is_tried_again() -
     assert mirror.standing == {}
 
 
+@pytest.mark.parametrize("minutes", [3, 40, 300])
+@pytest.mark.parametrize("notified", ["over", "closed"])
+async def test_an_end_reaches_an_alertmanager_that_was_away_for_longer_than_a_few_tries(
+    minutes: int, notified: str
+) -> None:
+    """An end that was given up would leave the alarm firing there for a day."""
+    office, mirror = await mirrored(recipients=[structs.replace(LEAD, channel="mejl")])
+    await office.tell()
+    away = _away(mirror)
+    await office.tell(AlertChange.CLEARED, notified=notified)
+    await office.wait(minutes)
+    assert len(mirror.standing) == 1
+    away.clear()
+    await office.wait(6)
+
+    assert mirror.standing == {}
+    assert office.sms.sent == []
+    assert office.dispatcher.undelivered == 0
+
+
+async def test_an_alarm_reaches_an_alertmanager_that_was_away_for_some_minutes() -> None:
+    """Without another way it is tried until it is too old."""
+    office, mirror = await mirrored(recipients=[structs.replace(LEAD, channel="mejl")])
+    office.dispatcher._channels["mejl"] = Channel(name="mejl", notifiers=(mirror,), mirrors=True)
+    away = _away(mirror)
+    await office.tell()
+    await office.wait(20)
+    away.clear()
+    await office.wait(6)
+
+    assert len(mirror.standing) == 1
+
+
+async def test_an_alarm_goes_another_way_after_a_few_tries_also_from_alertmanager() -> None:
+    """Where the settings name a fallback, it is not waited for."""
+    office, mirror = await mirrored(recipients=[structs.replace(LEAD, channel="mejl")])
+    _away(mirror)
+    await office.tell()
+    await office.wait(5)
+
+    assert office.sms.said == ["raised"]
+
+
+def _away(mirror: Mirror) -> list[bool]:
+    """Let nothing through until the list is emptied."""
+    away, sends = [True], Mirror.send
+
+    async def send(notice: Notice) -> None:
+        if away:
+            raise down("unreachable")
+        await sends(mirror, notice)
+
+    mirror.send = send  # type: ignore[method-assign]
+    return away
+
+
 def _stumbling(mirror: Mirror) -> Any:
     sends = Mirror.send
 
