@@ -5,9 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from alerts.dispatch import Recipient
 from alerts.episodes import State
 from alerts.lifecycle import advance
+from alerts.people import Recipient
 from alerts.rules import read, scopes
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars

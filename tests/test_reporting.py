@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.memory import MemoryRecord
+from alerts.people import Channel, Recipient
 from queue_monitor import config
 from queue_monitor.__main__ import main
 from queue_monitor.app import reporting

@@ -12,9 +12,10 @@ from typing import Final, cast
 from msgspec import structs
 
 from alerts import notifiers
-from alerts.dispatch import PATIENCE, Channel, Dispatcher, Recipient, RetryPolicy
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.message import Message
+from alerts.people import PATIENCE, Channel, Recipient, RetryPolicy
 from alerts.rules import DEFAULTS, AlertSettings
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake, one_of
 from queue_monitor.core.assessment import decided

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
+from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
 from queue_monitor.model import AlertKind
 from queue_monitor.ports import DeliveryError

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
+from alerts.dispatch import Dispatcher
 from alerts.memory import MemoryRecord
+from alerts.people import Channel, Recipient, RetryPolicy
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import Alert, AlertBatch, AlertChange, AlertKind, Attempt, Notice, NoticeState
 from queue_monitor.ports import DeliveryError, StoreError

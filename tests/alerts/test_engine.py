@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
+from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
 from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock

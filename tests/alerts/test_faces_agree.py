@@ -11,9 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
+from alerts.people import Channel, Recipient
 from alerts.rules import scopes
 from queue_monitor import simulation, texts
 from queue_monitor.api import create_app

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.episodes import State
 from alerts.notifiers import alertmanager as alertmanager_notifier
+from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
 from queue_monitor.app.alerting import _channel
 from queue_monitor.clock import SystemClock

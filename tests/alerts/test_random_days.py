@@ -6,9 +6,10 @@ from datetime import time
 
 import pytest
 
-from alerts.dispatch import Channel, Dispatcher, Recipient
+from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.memory import MemoryRecord
+from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertChange, Notice, QueueNow, Snapshot, StatusReason

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
+from alerts.dispatch import Dispatcher
 from alerts.memory import MemoryRecord
 from alerts.message import Message
 from alerts.notifiers import alertmanager as alertmanager_notifier
 from alerts.notifiers import apprise as apprise_notifier
+from alerts.people import Channel, Recipient, RetryPolicy
 from alerts.sent import parts, plain_alphabet
 from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.model import Alert, AlertChange, AlertFigures, AlertReason, Notice, NoticeState

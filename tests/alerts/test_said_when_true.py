@@ -3,9 +3,9 @@
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import RetryPolicy
 from alerts.message import Message
 from alerts.notification_policy import NotifyReason
+from alerts.people import RetryPolicy
 from queue_monitor import texts
 from queue_monitor.model import (
     AlertChange,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Recipient
 from alerts.memory import MemoryRecord
+from alerts.people import Channel, Recipient
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertReason, NoticeState
 from queue_monitor.ports import AlertStore
 from queue_monitor.store import SqlStore, open_store

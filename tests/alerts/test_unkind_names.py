@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from alerts.dispatch import Channel, Dispatcher, Recipient, RetryPolicy
+from alerts.dispatch import Dispatcher
 from alerts.memory import MemoryRecord
 from alerts.message import Message
+from alerts.people import Channel, Recipient, RetryPolicy
 from alerts.sent import SMS_PARTS, parts, plain_alphabet, sms
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertFigures, AlertKind, AlertReason, Crisis, Notice
