@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec import structs
 
 from alerts.message import Message
-from alerts.sent import lines
+from alerts.sent import dated, lines
 from queue_monitor.model import (
     Alert,
     AlertChange,
@@ -87,6 +87,8 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "the day is at great risk", of_target(RAISED)
     yield "the same, nothing more may go wrong", of_target(RAISED, none_left)
     yield "the same, too much has gone wrong already", of_target(RAISED, over)
+    lost_month = structs.replace(over, month=MonthStanding.LOST)
+    yield "the same, and the month can no longer be reached", of_target(RAISED, lost_month)
     for cause in RiskCause:
         why = structs.replace(TARGET, risk=risk(0.96, cause=cause))
         yield f"the same, and it mostly comes from {cause.value.replace('_', ' ')}", of_target(RAISED, why)
@@ -188,6 +190,11 @@ def every() -> Iterator[tuple[str, Alert]]:
         "what goes wrong in a crisis is told together",
         alert(AlertKind.CRISIS, UPDATED, AlertReason.DECLARED, worse, minutes=145),
     )
+    somewhere = structs.replace(worse, refused=3, dialled=400)
+    yield (
+        "the same, and one queue of several refuses many",
+        alert(AlertKind.CRISIS, UPDATED, AlertReason.DECLARED, somewhere, minutes=145),
+    )
     yield "the crisis is over", alert(AlertKind.CRISIS, CLEARED, usual, QUIET, minutes=250)
     for doubt in (AlertReason.REFUSED_WHILE_OPEN, AlertReason.ANSWERED_WHILE_CLOSED):
         wrong = alert(
@@ -232,6 +239,14 @@ def sent(language: str) -> tuple[str, str]:
     return lines(notice, ZONE, language)
 
 
+def sent_the_morning_after(language: str) -> str:
+    """The first sentence of a message that quiet hours held back until the next morning."""
+    figures = structs.replace(SURGE, crisis=Crisis(since=at(660), reason="vattenläcka på Porsön", by="Anna Berg"))
+    evening = alert(AlertKind.CRISIS, RAISED, AlertReason.DECLARED, figures, minutes=660)
+    evening = structs.replace(evening, title=Message(evening, ZONE, language).title)
+    return dated(evening, at(24 * 60), ZONE, language)
+
+
 def document() -> str:
     """docs/messages.md."""
     parts = [
@@ -249,6 +264,7 @@ def document() -> str:
         title, body = sent(language)
         quoted = body.replace("\n", "\n> ").replace("> \n", ">\n")
         parts.append(f"*as it is sent when nobody has acknowledged*\n\n> **{title}**\n>\n> {quoted}")
+        parts.append(f"*as it is sent when quiet hours are over*\n\n> **{sent_the_morning_after(language)}** …")
     return "\n\n".join(parts).replace("\N{NO-BREAK SPACE}", " ") + "\n"
 
 
