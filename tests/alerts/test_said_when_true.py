@@ -107,6 +107,7 @@ async def test_a_trouble_that_has_lessened_goes_no_further_unless_it_comes_back(
     ],
 )
 def test_a_crisis_gives_the_share_refused_of_all_calls_only_where_that_is_too_many(others: int | None, said: str):
+    """A crisis says of one queue of several that it refuses many, and gives no share within the limit."""
     figures = AlertFigures(
         refused=10 if others is not None else 0,
         dialled=30 + others if others is not None else 0,
@@ -120,6 +121,7 @@ def test_a_crisis_gives_the_share_refused_of_all_calls_only_where_that_is_too_ma
 
 @pytest.mark.parametrize("reason", ["Strömavbrott", "Strömavbrott.", "Strömavbrott!", "Strömavbrott.. "])
 def test_a_reason_that_ends_a_sentence_has_one_full_stop(reason: str):
+    """The sentence has its own full stop, whatever the reason ends in."""
     crisis = Crisis(since=at(0), reason=reason, by="Anna B.")
     told = alert(AlertKind.CRISIS, AlertChange.RAISED, AlertReason.DECLARED, AlertFigures(crisis=crisis))
     message = Message(told, ZONE, "sv")

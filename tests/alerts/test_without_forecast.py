@@ -50,7 +50,7 @@ def test_a_day_at_risk_without_a_forecast_covers_a_long_wait_for_five_minutes() 
 
 
 def test_a_day_at_risk_with_a_forecast_covers_a_long_wait_for_as_long_as_it_lasts() -> None:
-    """The rule as before, where the risk is measured."""
+    """A risk that is measured speaks for the wait for as long as it stands."""
     day = LiveReading().chances(60, 0.97).waits(61, *[1000.0] * 60, chance=0.97)
 
     assert told(day) == [("target_at_risk", 60)]
