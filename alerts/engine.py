@@ -123,7 +123,9 @@ class AlertEngine:
         months = _months_at_risk(alerts)
         measurements = {
             (topic(measurement.kind), measurement.queue, measurement.period): measurement
-            for measurement in as_known(snapshot, self._settings, self.state.crisis)
+            for measurement in as_known(
+                snapshot, self._settings, self.state.crisis, names={alert.queue for alert in alerts}
+            )
         }
         faces = {face.name: face for face in scopes(snapshot)}
         told = []

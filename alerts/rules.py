@@ -5,7 +5,7 @@ other things. A measurement is not yet an alert: `lifecycle` decides how long it
 how often people are notified.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -99,12 +99,19 @@ def read(snapshot: Snapshot, settings: AlertSettings = DEFAULTS, crisis: Crisis 
     return [its for its in measured if its.kind in _WITHOUT_DATA or its.queue not in blind]
 
 
-def as_known(snapshot: Snapshot, settings: AlertSettings, crisis: Crisis | None) -> list[Measurement]:
-    """Return every measurement, those of queues without data as they stood at the last sign of their switch."""
+def as_known(
+    snapshot: Snapshot, settings: AlertSettings, crisis: Crisis | None, names: Collection[str] | None = None
+) -> list[Measurement]:
+    """Return every measurement, those of queues without data as they stood at the last sign of their switch.
+
+    `names`: the only queues and pools to measure; None for all.
+    """
     found = [*_source(snapshot), *_hours(snapshot), *_skipped(snapshot)]
     if crisis is not None:
         found.append(of_crisis(snapshot, settings, crisis))
     for queue in scopes(snapshot):
+        if names is not None and queue.name not in names:
+            continue
         over = _is_over(queue, snapshot.at)
         if queue.open or over or _is_closing(queue, snapshot.at):
             found += _queue(snapshot, queue, settings, over)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from alerts.rules import Measurement, read, scopes
+from alerts.rules import AlertSettings, Measurement, as_known, read, scopes
 from queue_monitor.model import AlertKind, AlertReason, Counts, MonthStanding, QueueNow, Staff, StatusReason
 from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 
@@ -49,6 +49,15 @@ def test_a_few_refused_among_a_few_calls_say_nothing():
     assert not the(AlertKind.MANY_REFUSED, read(snapshot(at(60), lately=few))).may_raise
     found = the(AlertKind.MANY_REFUSED, read(snapshot(at(60), lately=many)))
     assert (found.value, found.may_raise) == (0.25, True)
+
+
+def test_only_the_queues_asked_for_are_measured():
+    moment = snapshot(at(60), queue(at(60)), queue(at(60), name="bygglov"))
+
+    found = as_known(moment, AlertSettings(), None, names={"bygglov"})
+
+    assert found == [its for its in as_known(moment, AlertSettings(), None) if its.queue != "kundcenter"]
+    assert "bygglov" in {measurement.queue for measurement in found}
 
 
 def test_a_queue_s_own_month_is_told_from_that_of_all_calls():
