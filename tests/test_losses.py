@@ -16,12 +16,12 @@ from queue_monitor.ports import Delivery
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.store import open_store
+from tests.patience import PATIENCE
 from tests.scenario import Scenario
 from tests.store.disks import small_disk_for_sqlite
 from tests.store.postgres import running_server
 
 DAY = simulation.simulate(simulation.Config(date=date(2026, 11, 23))).events
-PATIENCE = 60.0
 
 
 async def until(true: Callable[[], bool]) -> None:

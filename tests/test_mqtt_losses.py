@@ -32,11 +32,11 @@ from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot, 
 from queue_monitor.model import Visit
 from queue_monitor.simulation import Config, simulate
 from tests.adapters.broker import MONITOR, SECRET, Broker, lasting, publishing, running
+from tests.patience import PATIENCE
 from tests.test_service import Monitor
 
 SOURCE = "urn:kc:simulator:pbx"
 BATCH = 50
-PATIENCE = 60.0
 
 SETTINGS = """
 [organisation]

@@ -20,10 +20,11 @@ from msgspec import structs
 
 from queue_monitor.clock import SystemClock
 from queue_monitor.events import EVENT_TYPES, CallEntered, Caller, Event, QueueSnapshot, encode, short_type
-from tests.adapters.broker import ACL, MONITOR, PATIENCE, SECRET, Broker, publishing
+from tests.adapters.broker import ACL, MONITOR, SECRET, Broker, publishing
 from tests.alerts.receivers import mail_sink, until
 from tests.api.centre import SETTINGS, SWITCH, Centre
 from tests.core.test_privacy import filled
+from tests.patience import PATIENCE
 from tests.test_service import running
 
 WRITTEN: Final = (

@@ -15,7 +15,8 @@ from queue_monitor.commands.exits import BUSY, WRONG
 from queue_monitor.runtime.month_keys import MonthKeys
 from tests.api.centre import SETTINGS
 from tests.forked import Process
-from tests.test_service import PATIENCE, running
+from tests.patience import PATIENCE
+from tests.test_service import running
 
 
 def started(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

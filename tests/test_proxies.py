@@ -18,11 +18,11 @@ from tests.adapters.broker import free_port, program
 from tests.api.centre import TOKENS, Centre, centre, with_tokens
 from tests.api.test_behind_nginx import named_in
 from tests.certificates import self_signed
+from tests.patience import PATIENCE
 
 DEPLOY: Final = Path(__file__).parent.parent / "deploy"
 OWN, OTHER = "monitor.example", "www.kommunen.example"
 BEHIND: Final = '\n[http]\ntrusted_proxies = ["127.0.0.1"]\nread_without_token = false\npublic = true\n'
-PATIENCE: Final = 60.0
 NGINX: Final = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}

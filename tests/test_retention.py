@@ -30,13 +30,14 @@ from queue_monitor.model import Counts
 from queue_monitor.ports import StoreError
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.store import RETENTION, Kind, Order, open_store
+from tests.patience import PATIENCE
 from tests.runtime.lasting import ZONE, Call, Monitor, monitor
 from tests.runtime.test_lasting import at, callers, tell
 from tests.store.calls import START, entered
 from tests.store.records import EVER, batch, call
 from tests.test_backup import settings
 from tests.test_rebuilding import nothing
-from tests.test_service import PATIENCE, running
+from tests.test_service import running
 
 DECISION = "KS 2026/123"
 BYTES_A_YEAR = 110_000

@@ -17,8 +17,8 @@ import pytest
 from queue_monitor.__main__ import main
 from tests.adapters.broker import free_port
 from tests.forked import Process
+from tests.patience import PATIENCE
 
-PATIENCE = 120.0
 FORKED = "forked"
 ANEW = "anew"
 

@@ -25,9 +25,9 @@ from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.commands.serving import announce
 from queue_monitor.ports import StoreError
 from tests.adapters.broker import free_port
+from tests.patience import PATIENCE
 from tests.scenario import TEN
 from tests.store.postgres import running_server
-from tests.test_service import PATIENCE
 
 
 class Start:

@@ -22,10 +22,10 @@ from tests.alerts.receivers import MailSink, mail_sink
 from tests.api.centre import SETTINGS, centre
 from tests.asterisk import switch
 from tests.commands import OURS, ROOT, TOOLS, Command, blocks, commands, documents
+from tests.patience import PATIENCE
 
 STARTED: Final = ROOT / "docs" / "getting-started.md"
 CONNECT: Final = ROOT / "docs" / "connect"
-PATIENCE: Final = 120.0
 EVERY = [command for document in documents() for command in commands(document)]
 KINDS = registry.adapter_kinds()
 

@@ -15,8 +15,9 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.patience import PATIENCE
+
 SHIPPED = Path(__file__).parents[2] / "deploy" / "mosquitto.conf"
-PATIENCE = 20.0
 MONITOR = "queue-monitor"
 SECRET = "hemligt"
 PUBLISHERS = ("pbx", "annan")

@@ -40,13 +40,13 @@ from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.runtime.supervisor import Supervisor
 from tests import truth
 from tests.adapters.proxy import Proxy
+from tests.patience import PATIENCE
 from tests.scenario import Scenario
 from tests.truth import RECORDINGS
 
 SECRET = "sesam"
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 STEP = timedelta(seconds=0.5)
-PATIENCE = 20.0
 REAL = SystemClock()
 
 

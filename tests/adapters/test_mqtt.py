@@ -37,7 +37,8 @@ from queue_monitor.events import (
     short_type,
 )
 from queue_monitor.ports import AdapterError, Connection, Delivery, Receipt, Rejected
-from tests.adapters.broker import MONITOR, PATIENCE, SECRET, Broker, free_port, lasting, publishing, running
+from tests.adapters.broker import MONITOR, SECRET, Broker, free_port, lasting, publishing, running
+from tests.patience import PATIENCE
 
 MORNING = datetime(2026, 3, 2, 7, tzinfo=UTC)
 SOURCE = "urn:kc:simulator:pbx"

@@ -20,7 +20,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 
 def free_port() -> int:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Final
 
 from queue_monitor.clock import SystemClock
+from tests.patience import PATIENCE
 
-PATIENCE: Final = 60.0
 _TOTAL: Final = re.compile(rb'"total":\{[^{}]*?"waiting":(\d+)')
 Shown = tuple[float, int]
 """When a frame came, by the monotonic clock, and how many waited by it."""

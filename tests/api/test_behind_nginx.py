@@ -16,8 +16,8 @@ import pytest
 from queue_monitor.model import Role
 from tests.adapters.broker import free_port, program
 from tests.api.centre import SETTINGS, TOKENS, Centre, centre, with_tokens
+from tests.patience import PATIENCE
 
-PATIENCE: Final = 20.0
 BARE: Final = "proxy_pass http://127.0.0.1:{port};"
 TOLD: Final = BARE + "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
 NGINX: Final = """

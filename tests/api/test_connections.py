@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from queue_monitor.api.guard import connections
 from tests.api import sample
 from tests.api.serving import Server, serving
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0
 ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Connect = Callable[[], socket.socket]
 

@@ -17,10 +17,10 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.api.boards import Board, spread, until
 from tests.api.centre import TOKENS, Centre, centre, with_tokens
+from tests.patience import PATIENCE
 
 HOSTILE = "127.0.0.66"
 MAX_MEMORY_MB = 250.0
-PATIENCE = 40.0
 
 PATHS = (
     "/..",

@@ -17,9 +17,9 @@ from tests.api.boards import spread
 from tests.api.centre import centre
 from tests.api.looking import AA, UNREADABLE
 from tests.api.serving import chromium
+from tests.patience import PATIENCE
 from tests.test_service import Monitor, running
 
-PATIENCE = 60.0
 CURRENT_SECONDS = 1.0
 WALL: ViewportSize = {"width": 1920, "height": 1080}
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.grafana.boards import FOLDER
+from tests.patience import PATIENCE
 
-PATIENCE = 200.0
 SETTINGS = FOLDER / "prometheus"
 Labels = Mapping[str, str]
 Series = tuple[Labels, list[tuple[float, float]]]

@@ -21,9 +21,10 @@ from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
 from tests.adapters import test_ami_trouble as manager
 from tests.adapters import test_freeswitch as event_socket
-from tests.adapters.broker import MONITOR, PATIENCE, PUBLISHERS, Broker, publishing, running
+from tests.adapters.broker import MONITOR, PUBLISHERS, Broker, publishing, running
 from tests.adapters.broker import SECRET as BROKER_SECRET
 from tests.api.centre import SECRET, TOKENS, Centre, centre, signed, with_tokens
+from tests.patience import PATIENCE
 from tests.whole.poison import Poison
 
 HOST: Final = "127.0.0.1"

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from queue_monitor.clock import SystemClock
 from queue_monitor.model import Role
-from tests.adapters.broker import PATIENCE
 from tests.api.centre import TOKENS, signed
+from tests.patience import PATIENCE
 from tests.whole.doors import HOST, Door, LogDoor, ManagerDoor, Whole
 from tests.whole.poison import Poison
 
