@@ -565,7 +565,7 @@ class HistoryPage:
             self.pen.say(
                 "report.compare.little",
                 period=period.label(self.pen.language),
-                share=self.pen.plain(found.coverage.ratio or 0.0),
+                share=texts.percent(found.coverage.ratio or 0.0, None, self.pen.language),
             )
             for period, found in known
             if found.coverage.is_little

@@ -21,10 +21,11 @@ export function say(key, values = {}) {
   return (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** A share with one decimal, never rounded up across the target nor up to 100 %. */
+/** A share with one decimal, never rounded across the target nor up to 100 %. */
 export function percent(ratio, target = null) {
   if (ratio === null || ratio === undefined) return NONE;
   let tenths = Math.floor(ratio * 1000 + 0.5);
+  if (target !== null && ratio >= target) tenths = Math.max(tenths, Math.ceil(target * 1000 - 1e-6));
   for (const bound of [target, 1]) {
     if (bound !== null && ratio < bound) tenths = Math.min(tenths, Math.ceil(bound * 1000 - 1e-6) - 1);
   }
@@ -32,7 +33,7 @@ export function percent(ratio, target = null) {
 }
 
 export function plainPercent(ratio) {
-  return say("percent", { number: (ratio * 100).toFixed(1).replace(/\.0$/, "").replace(".", texts.decimal) });
+  return say("percent", { number: (ratio * 100).toFixed(4).replace(/\.?0+$/, "").replace(".", texts.decimal) });
 }
 
 export function count(number) {
