@@ -35,6 +35,12 @@ LIES_ON_ANOTHER = """() => {
   }
   return found;
 }"""
+LETTERS_ARE_CUT = """() => [...document.querySelectorAll('.rows .name > span:not(.words)')].filter((name) => {
+  const letters = document.createRange();
+  letters.selectNodeContents(name);
+  const all = letters.getBoundingClientRect(), shown = name.getBoundingClientRect();
+  return all.top < shown.top - 0.5 || all.bottom > shown.bottom + 0.5;
+}).map((name) => name.textContent)"""
 CUT_ON_THE_LEFT = """() => {
   const text = document.querySelector('svg text.target-text').getBoundingClientRect();
   return text.left < document.getElementById('drawing').getBoundingClientRect().left - 0.5;
@@ -90,3 +96,15 @@ def test_queues_whose_names_differ_at_their_ends_are_told_apart(browser: Browser
             assert oldest.inner_text().endswith(("skärgården", "centrum"))
             assert not oldest.locator("span").evaluate("each => each.scrollWidth > each.clientWidth + 1"), size
             page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_marks_over_capital_letters_and_the_tails_of_letters_are_not_cut(
+    browser: Browser, size: tuple[int, int]
+) -> None:
+    """Äldreomsorg is not Aldreomsorg on a wall where every queue is late."""
+    with serving(sample.all_at_once()) as server:
+        page = opened(browser, f"{server.address}/", size)
+        expect(page.locator(".rows .name").first).to_be_visible()
+        assert page.evaluate(LETTERS_ARE_CUT) == []
+        page.close()
