@@ -186,7 +186,7 @@ def test_a_variable_that_is_not_utf_8_is_refused_by_its_key() -> None:
         ("queues = 3\n" + SIMULATOR, "queues: 3; expected a table"),
         (SIMULATOR + "speed = -1", 'sources[0] (source "sim"): does not fit together; expected a speed of 0 or more'),
         ('[[sources]]\nkind = "simulator"', "sources[0].name: missing; expected a name of letters a to z"),
-        ('[[sources]]\nname = "a"', 'sources[0].kind (source "a"): missing; expected text'),
+        ('[[sources]]\nname = "a"', 'sources[0].kind (source "a"): missing; expected one of '),
         ('[[sources]]\nname = "a"\nkind = 3', 'sources[0].kind (source "a"): 3; expected text'),
         (
             2 * (SIMULATOR + 'switch = "pbx"\n'),
@@ -318,7 +318,7 @@ def test_a_mistake_names_the_key_what_stands_there_and_what_should(settings: Set
         ("[http]\nport = \n", "monitor.toml, line 2, column 8: invalid value"),
         ("a = [1,", "monitor.toml, line 1, column 8: invalid value"),
         ('a = "x', "monitor.toml, line 1, column 7: unterminated string"),
-        ("[a]\n[a]\n", "monitor.toml, line 2, column 3: cannot declare"),
+        ("[a]\n[a]\n", "monitor.toml, line 2, column 3: [a] stands twice"),
         ("port 8080", "monitor.toml, line 1, column 6: expected '='"),
     ],
 )
@@ -801,7 +801,7 @@ target.limit_seconds: 0; expected a whole number from 1 to 86400
 target.ratio: 90; expected a share above 0 and at most 1, such as 0.9 for 90 %
 target.definition: "D9"; expected one of D1, D2, D3, D4, D5
 target.exits.queues."Kund center".callback: "gone"; expected one of miss, excluded, judged
-hours.weekdays[0].days[1]: "tues"; expected one of mon, tue, wed, thu, fri, sat, sun
+hours.weekdays[0].days[1]: "tues"; expected one of mon, tue, wed, thu, fri, sat, sun (did you mean tue?)
 hours.weekdays[1]: does not fit together; expected open before close, on the same day
 hours.exceptions[0].date: "juldagen"; expected a date such as 2026-03-31
 hours.exceptions[1]: does not fit together; expected either closed = true or open and close, not both
@@ -952,7 +952,7 @@ def test_channels_and_recipients_that_do_not_fit_together_are_told(settings: Set
 
     assert settings.mistakes(wrong, SMS) == [
         'alerts.channels: more than one named "sms"; expected a name of its own for each',
-        'alerts.channels[0].fallback: "brev"; expected one of sms, sms',
+        'alerts.channels[0].fallback: "brev"; expected the name of another in the list',
         'alerts.recipients[0].channel: "fax"; expected one of sms, sms',
         'alerts.recipients[1].channel: "mejl"; expected one of sms, sms',
         'alerts.escalate_to: "kommunen"; expected one of lead, chef',

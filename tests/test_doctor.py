@@ -643,6 +643,17 @@ def test_a_week_that_is_open_to_midnight_is_told_as_it_is_written(tmp_path: Path
     assert found["calendar.week"].words == "Open Monday, Tuesday 08:00-24:00."
 
 
+def test_a_set_up_that_counts_nothing_is_told(tmp_path: Path):
+    """Somebody whose week is closed, whose sources are off, or whose store is in memory is told before it is missed."""
+    off = SIMULATOR.replace("\nkind", "\nenabled = false\nkind")
+    found = examined(off + '[hours]\nweekdays = []\n[store]\nurl = "sqlite://"\n', tmp_path)
+
+    for key in ("calendar.never", "source.none", "store.memory"):
+        assert found[key].state is State.WATCH
+    assert "calendar.week" not in found
+    assert "store.unreachable" not in found
+
+
 @pytest.mark.parametrize("written_as", ["", "read_without_token = true", "read_without_token = false"])
 @pytest.mark.parametrize("has_tokens", [True, False])
 def test_who_may_read_is_said_in_the_words_of_a_start(tmp_path: Path, written_as: str, has_tokens: bool):

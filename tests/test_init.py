@@ -165,7 +165,9 @@ def test_an_answer_that_cannot_be_used_is_named_and_nothing_is_written(
 
 
 def test_the_program_asks_takes_answers_and_asks_again_for_one_that_it_cannot_read(tmp_path: Path):
+    """Somebody who gives an answer that cannot be used is asked for it again, and keeps the others."""
     answers = [
+        "L" * 201,
         "Luleå kommun",
         "asterisk",
         "asterisk_ami",
@@ -184,9 +186,37 @@ def test_the_program_asks_takes_answers_and_asks_again_for_one_that_it_cannot_re
 
     assert asked.returncode == 0, asked.stderr
     assert "'asterisk'; expected one of asterisk_ami" in asked.stdout and "hours: 'sent'" in asked.stdout
+    assert "expected text on one line of at most 200 characters" in asked.stdout
     assert (read.organisation.name, list(read.queues)) == ("Luleå kommun", ["växel", "bygglov"])
     assert read.sources[0].settings.host == "192.0.2.9"  # type: ignore[attr-defined]
     assert f"{read.hours.weekdays[0].close:%H:%M}" == "16:30"
+
+
+def test_a_setting_of_a_switchboard_is_asked_for_until_it_can_be_read(tmp_path: Path):
+    """Somebody who writes a list without names is asked again at once, and not turned away after the last question."""
+    questions = kind_of("csta3").questions
+    answers = ["Luleå kommun", "csta3"]
+    for key in questions:
+        answers += ["7100", "7100=kundcenter"] if key == "pilots" else [""]
+    answers += ["", "", "", "", "none"]
+    command = [sys.executable, "-m", "queue_monitor", "init", str(tmp_path)]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    asked = subprocess.run(command, input="\n".join(answers) + "\n", capture_output=True, text=True, env=environ)
+
+    assert asked.returncode == 0, asked.stderr
+    assert "pilots: '7100'; expected a table" in asked.stdout
+    assert (tmp_path / "queue-monitor.toml").exists()
+
+
+def test_a_folder_that_is_taken_is_told_before_anything_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Somebody who names a file, or a folder that has settings, is not asked ten questions first."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "queue-monitor.toml").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name, words in (("here", "exists already; nothing was written"), ("file", "is no folder; name the one to")):
+        assert main(["init", str(tmp_path / name)]) == 2
+        told = capsys.readouterr()
+        assert words in told.err and not told.out
 
 
 def test_where_nobody_answers_it_ends_and_says_what_to_do(

@@ -22,9 +22,16 @@ SHARES = [
     (0.0004, None, "0,0 %"),
     (0.0196, 0.02, "1,9 %"),
     (0.92499, 0.925, "92,4 %"),
+    (0.9224, 0.9225, "92,2 %"),
+    (0.9225, 0.9225, "92,3 %"),
+    (0.9224, 0.9223, "92,3 %"),
+    (0.9222, 0.9223, "92,2 %"),
+    (0.92996, 0.92995, "93,0 %"),
     (2 / 3, None, "66,7 %"),
     (None, 0.9, "–"),
 ]
+CHOSEN = (0.9, 0.925, 0.02, 0.9225, 0.92255, 0.005, 1.0, 0.0, 0.1, 0.29, 0.57)
+"""Shares that somebody chose."""
 WAITS = [
     (0, "0:00"),
     (9.99, "0:09"),
@@ -69,7 +76,7 @@ def test_everything_the_monitor_can_conclude_can_be_said(language: str) -> None:
 
 
 @pytest.mark.parametrize(("ratio", "target", "written"), SHARES)
-def test_a_share_is_never_rounded_up_across_the_target(ratio: float | None, target: float | None, written: str) -> None:
+def test_a_share_is_never_rounded_across_the_target(ratio: float | None, target: float | None, written: str) -> None:
     assert texts.percent(ratio, target).replace("\N{NO-BREAK SPACE}", " ") == written
 
 
@@ -81,6 +88,8 @@ def test_a_wait_on_the_board_is_minutes_and_whole_seconds(seconds: float | None,
 def test_numbers_follow_the_language() -> None:
     assert texts.percent(0.874, 0.9, "en") == "87.4%"
     assert texts.plain_percent(0.925) == "92,5\N{NO-BREAK SPACE}%"
+    assert texts.plain_percent(0.9225) == "92,25\N{NO-BREAK SPACE}%"
+    assert [texts.plain_percent(ratio, "en") for ratio in (1.0, 0.0, 0.29, 0.57)] == ["100%", "0%", "29%", "57%"]
     assert texts.plain_percent(0.9, "en") == "90%"
     assert (texts.count(1234567), texts.count(1234567, "en")) == (
         "1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567",

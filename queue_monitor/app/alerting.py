@@ -189,7 +189,8 @@ async def send_tests(config: Config, now: datetime, wanted: str = "") -> list[tu
     """
     chosen = [channel for channel in config.alerts.channels if wanted in ("", channel.name)]
     if not chosen:
-        names = one_of([channel.name for channel in config.alerts.channels])
+        known = [channel.name for channel in config.alerts.channels]
+        names = one_of(known) if known else "one in [[alerts.channels]]"
         raise ConfigError([Mistake("alerts.channels", f'no channel "{wanted}"' if wanted else "no channel", names)])
     found = []
     for channel in (_channel(each, config) for each in chosen):

@@ -3,6 +3,7 @@
 import os
 import stat
 from datetime import date, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -48,10 +49,18 @@ def file_mistakes(config: Config) -> list[Mistake]:
         "store.number_keys": config.store.number_keys,
         "http.token_file": config.http.token_file,
     }
-    return [
+    if config.store.url.startswith("sqlite:///"):
+        ours["store.url"] = config.store.url.removeprefix("sqlite:///")
+    places = {key: Path(path).resolve() for key, path in ours.items() if path}
+    found = [
+        Mistake(key, f'"{path}", as {other}', "a file of its own for each")
+        for (other, one), (key, path) in combinations(places.items(), 2)
+        if one == path
+    ]
+    return found + [
         Mistake(key, f'"{path}" is there and is no file', "a file of the monitor's own")
         for key, path in ours.items()
-        if _is_no_file(path)
+        if key != "store.url" and _is_no_file(path)
     ]
 
 

@@ -106,11 +106,17 @@ async def make(config: Config, options: dict[str, Any], clock: Clock, asked: Ask
     except PeriodError as error:
         raise ReportMistake(str(error)) from error
     except ReportError as error:
-        raise ReportMistake(f"--period: {error.words(language)}") from error
+        option = "--version" if str(error) == "report.no_version" else "--period"
+        raise ReportMistake(f"{option}: {error.words(language)}") from error
     except MissingPdf as error:
         raise ReportMistake(f"--format pdf: {error}") from error
     path = _path(asked.out, file)
-    await asyncio.to_thread(path.write_bytes, file.body)
+    try:
+        await asyncio.to_thread(path.write_bytes, file.body)
+    except OSError as error:
+        if path.is_file():
+            path.unlink()  # a part of a report looks like one
+        raise ReportMistake(f"{path}: {error.strerror or error}") from error
     return Made(path=path, report=report, language=language)
 
 

@@ -11,7 +11,7 @@ from queue_monitor.app import registry
 from queue_monitor.clock import SystemClock
 from queue_monitor.commands import event_check
 from queue_monitor.commands.exits import DIFFERENT
-from queue_monitor.commands.options import Run
+from queue_monitor.commands.options import Run, count, day, natural
 from queue_monitor.commands.progress import progress
 from queue_monitor.events import encode
 from queue_monitor.ports import Rejected
@@ -21,9 +21,9 @@ from queue_monitor.whole_output import whole_output
 
 def simulate(parser: ArgumentParser) -> Run:
     """Take the arguments of `simulate`."""
-    parser.add_argument("--date", type=date.fromisoformat, default=date(2026, 11, 23), help="the day, e.g. 2026-11-23")
-    parser.add_argument("--days", type=int, default=1, help="how many days in a row")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--date", type=day, default=date(2026, 11, 23), help="the day, e.g. 2026-11-23")
+    parser.add_argument("--days", type=count, default=1, help="how many days in a row")
+    parser.add_argument("--seed", type=natural, default=1)
     parser.add_argument("--kind", choices=[kind.value for kind in simulation.Kind], help="what kind of day")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     return _simulate

@@ -25,5 +25,7 @@ def _healthcheck(chosen: Namespace) -> int:
             print(f"well: {url}")
             return 0 if answer.status == 200 else 1
     except (urllib.error.URLError, OSError) as error:
-        print(f"not well: {url}: {error}", file=sys.stderr)
+        reason = getattr(error, "reason", error)
+        words = getattr(reason, "strerror", None) or str(error)
+        print(f"not well: {url}: {words}", file=sys.stderr)
         return 1

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
-from datetime import date
 from pathlib import Path
 
 from msgspec import structs
@@ -11,7 +10,7 @@ from msgspec import structs
 from queue_monitor import backtest as backtesting
 from queue_monitor import config, importing
 from queue_monitor.app.rules_from_config import live_of
-from queue_monitor.commands.options import Run, chosen_as, load, moment, positive, ratio, seconds
+from queue_monitor.commands.options import Run, chosen_as, day, load, moment, positive, ratio, seconds
 from queue_monitor.commands.progress import counted_progress, progress
 from queue_monitor.commands.serving import announce
 from queue_monitor.model import DefinitionId
@@ -78,7 +77,7 @@ def backtest(parser: ArgumentParser) -> Run:
     parser.add_argument("--target", type=ratio, metavar="SHARE", help="ask for another share, e.g. 0.9")
     parser.add_argument("--definition", choices=[name.value for name in DefinitionId], help="ask by another definition")
     parser.add_argument("--short-abandon", type=seconds, metavar="SECONDS", help="a hang-up within these is short")
-    parser.add_argument("--train-until", type=date.fromisoformat, metavar="DATE", help="days up to this one only teach")
+    parser.add_argument("--train-until", type=day, metavar="DATE", help="days up to this one only teach")
     parser.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line a change of an alert")
     parser.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")
     parser.add_argument("--html", type=Path, metavar="OUT.html", help="one page that shows each judged day")

@@ -3,20 +3,19 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
-from datetime import date
 from pathlib import Path
 
 from queue_monitor.clock import SystemClock
 from queue_monitor.commands import backups, rebuilding, rejections
 from queue_monitor.commands.exits import DIFFERENT, fail
-from queue_monitor.commands.options import Run, load
+from queue_monitor.commands.options import Run, load, past_day, path
 from queue_monitor.commands.progress import counted_progress
 
 
 def rebuild(parser: ArgumentParser) -> Run:
     """Take the arguments of `rebuild`."""
     parser.add_argument("--config", type=Path, help="the TOML file")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
+    parser.add_argument("--from", dest="first", type=past_day, metavar="DATE", help="only from this day on")
     parser.add_argument(
         "--by-present-rules",
         action="store_true",
@@ -37,7 +36,7 @@ def _rebuild(chosen: Namespace) -> int:
 def verify(parser: ArgumentParser) -> Run:
     """Take the arguments of `verify`."""
     parser.add_argument("--config", type=Path, help="the TOML file")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="only from this day on")
+    parser.add_argument("--from", dest="first", type=past_day, metavar="DATE", help="only from this day on")
     return _verify
 
 
@@ -72,7 +71,7 @@ def _rejected(chosen: Namespace) -> int:
 def backup(parser: ArgumentParser) -> Run:
     """Take the arguments of `backup`."""
     parser.add_argument(
-        "file", metavar="FILE", type=Path, nargs="?", help="a new file, or a folder; else store.backups"
+        "file", metavar="FILE", type=path, nargs="?", help="a new file, or a folder; else store.backups"
     )
     parser.add_argument("--config", type=Path, help="the TOML file")
     return _backup
@@ -86,7 +85,7 @@ def _backup(chosen: Namespace) -> int:
 
 def restore(parser: ArgumentParser) -> Run:
     """Take the arguments of `restore`."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="a backup, or a folder: its newest")
+    parser.add_argument("file", metavar="FILE", type=path, help="a backup, or a folder: its newest")
     parser.add_argument("--config", type=Path, help="the TOML file")
     parser.add_argument("--over", action="store_true", help="also in the place of a store that holds calls")
     return _restore

@@ -12,7 +12,7 @@ from queue_monitor.app.owned_store import store_options
 from queue_monitor.clock import SystemClock
 from queue_monitor.commands import privacy as privacy_report
 from queue_monitor.commands.exits import fail
-from queue_monitor.commands.options import Run, load
+from queue_monitor.commands.options import Run, count, load, name, path
 from queue_monitor.model import Role
 from queue_monitor.reports.forms import Form
 
@@ -21,13 +21,13 @@ def report(parser: ArgumentParser) -> Run:
     """Take the arguments of `report`."""
     parser.add_argument("--period", required=True, help="2026-10, 2026-T2, 2026-01..2026-08 or 2026")
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--queue", default="", help="one queue; without it all")
-    whose.add_argument("--pool", default="", help="a pool that has a name in the settings")
+    whose.add_argument("--queue", type=name, help="one queue; without it all")
+    whose.add_argument("--pool", type=name, help="a pool that has a name in the settings")
     parser.add_argument("--format", type=Form, choices=list(Form), default=Form.HTML, metavar="html|pdf|csv|json")
     parser.add_argument(
-        "--version", type=int, default=0, metavar="N", help="as it was sealed then; without it the newest"
+        "--version", type=count, default=0, metavar="N", help="as it was sealed then; without it the newest"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a file or a folder; without it here")
+    parser.add_argument("--out", type=path, metavar="FILE", help="a file or a folder; without it here")
     parser.add_argument("--language", choices=texts.LANGUAGES, default="", help="without it that of the settings")
     parser.add_argument("--config", type=Path, help="the TOML file")
     return _report
@@ -37,8 +37,8 @@ def _report(chosen: Namespace) -> int:
     settings = load(chosen.config, needs_sources=False)
     asked = reporting.Asked(
         period=chosen.period,
-        queue=chosen.queue,
-        pool=chosen.pool,
+        queue=chosen.queue or "",
+        pool=chosen.pool or "",
         form=chosen.format,
         version=chosen.version,
         out=chosen.out,

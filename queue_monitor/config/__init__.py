@@ -28,6 +28,7 @@ from queue_monitor.config.description import (
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.left_open import left_open, shipped
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
+from queue_monitor.config.periods import months_of
 from queue_monitor.config.reading import MAX_DEPTH, Reading, SettingsOf
 from queue_monitor.config.secrets_file import secrets_beside, with_secrets
 from queue_monitor.config.settings import (
@@ -56,6 +57,7 @@ from queue_monitor.config.settings import (
     Weekday,
     WeekdayHours,
 )
+from queue_monitor.config.syntax import syntax_mistake
 from queue_monitor.model import AlertKind, Reserve, Target
 from queue_monitor.queues import QueueKey, keys_of, queue_key
 
@@ -174,7 +176,8 @@ def _syntax_mistake(path: Path, text: str, message: str) -> Mistake:
     at = re.match(r"line (\d+), column (\d+)", where)
     lines = text.split("\n")
     line, column = at.groups() if at else (len(lines), len(lines[-1]) + 1)
-    return Mistake(f"{path}, line {line}, column {column}", what[:1].lower() + what[1:], 'TOML, such as key = "text"')
+    key = f"{path}, line {line}, column {column}"
+    return syntax_mistake(key, what[:1].lower() + what[1:], lines[min(int(line), len(lines)) - 1])
 
 
 def _contradictions(file: File, sources: Sequence[Source]) -> list[Mistake]:
@@ -203,7 +206,11 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
     channels = [channel.name for channel in alerts.channels]
     people = [recipient.name for recipient in alerts.recipients]
     named = [
-        *((f"channels[{at}].fallback", channel.fallback, channels) for at, channel in enumerate(alerts.channels)),
+        *(
+            (f"channels[{at}].fallback", channel.fallback, [name for name in channels if name != channel.name])
+            for at, channel in enumerate(alerts.channels)
+            if channel.fallback != channel.name
+        ),
         *((f"recipients[{at}].channel", person.channel, channels) for at, person in enumerate(alerts.recipients)),
         ("escalate_to", alerts.escalate_to, people),
     ]
@@ -216,7 +223,11 @@ def _alert_mistakes(alerts: AlertsSettings) -> list[Mistake]:
             for key, name in twice
         ),
         *(
-            Mistake(f"alerts.{key}", f'"{name}"', one_of(known) if known else "the name of one in the list")
+            Mistake(
+                f"alerts.{key}",
+                f'"{name}"',
+                one_of(known) if known else f"the name of {'another' if 'fallback' in key else 'one'} in the list",
+            )
             for key, name, known in named
             if name not in known and (name or key.endswith(".channel"))
         ),
@@ -245,8 +256,14 @@ def _report_mistakes(file: File) -> list[Mistake]:
     return found + [
         Mistake("report.goals", f'{period} twice for "{goal.name}"', "one value a period")
         for goal in goals
-        for period in _repeated([value.period for value in goal.values])
+        for period in _repeated_periods([value.period for value in goal.values])
     ]
+
+
+def _repeated_periods(written: Sequence[str]) -> list[str]:
+    """Return the periods that stand twice, each as it is written first: 2026-05..2026-08 is 2026-T2."""
+    months = [months_of(each) for each in written]
+    return [written[months.index(each)] for each in _repeated(months)]
 
 
 def _queue_mistakes(file: File) -> list[Mistake]:

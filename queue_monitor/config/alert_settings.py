@@ -104,9 +104,9 @@ class AlertsSettings(Struct, frozen=True, kw_only=True):
     refused_alarm_ratio: Chance = 0.1
     surge_factor: Annotated[float, Meta(gt=1, le=1000)] = 3.0
     heartbeat: dt.time | None = None
-    link: Annotated[str, Meta(pattern="^(https?://.+)?$", description="an address such as https://monitor.example")] = (
-        ""
-    )
+    link: Annotated[
+        str, Meta(pattern=r"^(https?://[^?#\s]+)?$", description="an address such as https://monitor.example")
+    ] = ""
     tries: Annotated[int, Meta(ge=1, le=20)] = 3
     give_up_after_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
     escalate_to: str = ""

@@ -131,7 +131,7 @@ def _described_hours(queue: str, hours: Schedule) -> list[str]:
     week = [f"{' '.join(part.days)} {from_to(part.open, part.close)}" for part in hours.weekdays]
     kept = "closed on Swedish holidays" if hours.holidays is Holidays.SWEDEN else "open on holidays as on other days"
     return [
-        f"hours         {_of(queue)}{', '.join(week)}; {kept}",
+        f"hours         {_of(queue)}{', '.join(week) or 'closed every day of the week'}; {kept}",
         *(f"              {_described_exception(part)}" for part in hours.exceptions),
         *(f"              {_described_period(part)}" for part in hours.periods),
         *(

@@ -109,9 +109,26 @@ def one_of(words: Sequence[str]) -> str:
     return f"one of {', '.join(words)}" if len(words) > 1 else words[0] if words else "something that is installed"
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+def did_you_mean(word: str, known: Sequence[str], alike: float = 0.6) -> str:
+    """Return a guess; `alike` is how alike two words must be, from 0 to 1."""
+    same = [each for each in known if each.casefold() == word.strip().casefold()]
+    near = same or difflib.get_close_matches(word.lower(), known, n=1, cutoff=alike)
     return f"did you mean {near[0]}?" if near else ""
+
+
+def choices(kind: inspect.Type) -> list[str]:
+    """Return the texts among which a setting of this kind must choose; none where it is of another kind."""
+    match kind:
+        case inspect.Metadata(type=inner):
+            return choices(inner)
+        case inspect.UnionType(types=types):
+            return [each for its in types for each in choices(its)]
+        case inspect.EnumType(cls=cls):
+            return [str(member.value) for member in cls]
+        case inspect.LiteralType(values=values):
+            return [str(value) for value in values]
+        case _:
+            return []
 
 
 def expected(kind: inspect.Type) -> str:

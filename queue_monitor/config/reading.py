@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from queue_monitor.config.mistakes import (
     Key,
     Mistake,
     Secret,
+    choices,
     did_you_mean,
     expected,
     found,
@@ -41,21 +43,6 @@ T = TypeVar("T", bound=Struct)
 
 _HEAD_KEYS: Final = structs.fields(SourceHead)
 _SECTIONS: Final = (*File.__struct_fields__, "sources")
-_LISTS: Final = frozenset(
-    {
-        "sources",
-        "weekdays",
-        "exceptions",
-        "periods",
-        "closures",
-        "crisis",
-        "access",
-        "channels",
-        "recipients",
-        "cors_origins",
-        "trusted_proxies",
-    }
-)
 
 
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -115,7 +102,7 @@ class Reading:
             elif isinstance(here, list):
                 here = here[spot]
             else:
-                here = here.setdefault(spot, [] if spot in _LISTS else {})
+                here = here.setdefault(spot, [] if spot in _list_names() else {})
 
     def _resolve(self, value: object, key: Key) -> object:
         """Follow `env:NAME`."""
@@ -151,12 +138,15 @@ class Reading:
         key: Key = ("sources", index)
         self._about = f'source "{written["name"]}"' if isinstance(written.get("name"), str) else ""
         heading = [field.encode_name for field in _HEAD_KEYS]
-        head = self.table({k: v for k, v in written.items() if k in heading}, SourceHead, key)
+        own_head = {k: v for k, v in written.items() if k in heading}
+        head = self.table({"kind": _WRONG} | own_head, SourceHead, key)
         if several and head is not None and head.switch is None:
             self.note(
                 (*key, "switch"), "missing", "the switchboard's name, the same for every source that listens to it"
             )
         kind = written.get("kind")
+        if kind is None:
+            self.note((*key, "kind"), "missing", one_of(known_kinds))
         settings_type = settings_of(kind) if isinstance(kind, str) else None
         settings: Struct | None = None
         if settings_type is not None:
@@ -250,7 +240,8 @@ class Reading:
         try:
             read = _time_of_day(value) if plain is dt.time else msgspec.convert(value, annotation, strict=not lax)
         except (msgspec.ValidationError, ValueError):
-            return self.note(key, found(value, key, written), expected(inspect.type_info(annotation)))
+            kind = inspect.type_info(annotation)
+            return self.note(key, found(value, key, written), expected(kind), _guess(value, kind, annotation))
         check = _CHECKS.get(key)
         if check and not check[0](read):
             return self.note(key, found(value, key, written), check[1])
@@ -259,6 +250,34 @@ class Reading:
         if isinstance(read, str) and not isinstance(read, StrEnum):
             return Secret(read) if is_secret(key, written) else str(read)
         return read
+
+
+def _guess(value: object, kind: inspect.Type, annotation: Any) -> str:
+    """Return a guess at what was meant: a choice that looks alike, or a number or a truth that is written as text."""
+    if not isinstance(value, str):
+        return ""
+    if known := choices(kind):
+        return did_you_mean(value, known, alike=0.75)
+    try:
+        msgspec.convert(value.replace(",", "."), annotation, strict=False)
+    except (msgspec.ValidationError, ValueError):
+        return ""
+    return "with a decimal point" if "," in value else "without quotation marks"
+
+
+@cache
+def _list_names() -> frozenset[str]:
+    """Return the keys that are lists wherever they stand: a variable names a place in one by a number."""
+    lists, tables, left = {"sources"}, set[str](), [File]
+    while left:
+        for field in structs.fields(left.pop()):
+            plain = _without_none_and_limits(field.type)
+            is_list = get_origin(plain) in (tuple, list)
+            (lists if is_list else tables).add(field.encode_name)
+            inner = get_args(plain)[-2 if get_origin(plain) is tuple else -1] if get_args(plain) else plain
+            inner = _without_none_and_limits(inner)
+            left += [inner] if _is_struct(inner) else []
+    return frozenset(lists - tables)
 
 
 def _spot(here: object, part: str) -> Any:

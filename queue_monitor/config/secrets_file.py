@@ -11,7 +11,7 @@ _LINE: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 def secrets_beside(settings: Path) -> Path:
     """Return the path of the secrets of a settings file, whether or not the file exists."""
-    return settings.with_name(NAME)
+    return settings.parent / NAME  # `with_name` raises on a folder such as "."
 
 
 def with_secrets(settings: Path | None, environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from queue_monitor.config.alert_settings import AlertsSettings, Line, LineOrNone, require
+from queue_monitor.config.periods import MAX_MONTHS, months_of
 from queue_monitor.model import BoardLayout, BoardPart, ExitPolicy, Outcome, Reserve, Role, Target
 
 FIRST_YEAR: Final = 2000
@@ -233,7 +234,7 @@ class KeptFor(Struct, frozen=True, kw_only=True):
     `months`: how many; without it, until further notice.
     """
 
-    months: Annotated[int, Meta(ge=1, le=1200, description="a number of months, at least 1")] | None = None
+    months: Annotated[int, Meta(ge=1, le=1200, description="a number of months, from 1 to 1200")] | None = None
     decision: Annotated[str, Meta(pattern=r"^(\S.*)?$", description='a decision\'s number, such as "KS 2026/123"')] = ""
 
     def __post_init__(self) -> None:
@@ -427,6 +428,11 @@ class GoalValue(Struct, frozen=True, kw_only=True):
     ]
     value: Line
     comment: str = ""
+
+    def __post_init__(self) -> None:
+        require(
+            months_of(self.period) is not None, f"a period of 1 to {MAX_MONTHS} months that ends after its beginning"
+        )
 
 
 class ReportGoal(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from queue_monitor.core.calendar import Calendar, day_bounds
@@ -12,6 +13,8 @@ from queue_monitor.queues import queue_key
 
 MAX_SAVED: Final = 16_384
 """The most stretches of earlier days whose coverage is remembered: seven periods of some thousand queues."""
+
+_OBSERVED: Final = attrgetter("observed_minutes")
 
 MAX_HEARD: Final = 2_048
 """The most stretches whose coverage by the sources is remembered; it changes with each sign of life and minute."""
@@ -35,6 +38,7 @@ class QueueCoverage:
         self._noted: dict[tuple[str, date], Coverage] = {}
         self._days_noted: dict[str, set[date]] = {}
         self._open_minutes: dict[tuple[Calendar, date], int] = {}
+        self._imported: set[date] = set()
         self._saved: dict[tuple[object, ...], Coverage] = {}
         self._heard: dict[tuple[object, ...], Coverage] = {}
 
@@ -46,6 +50,12 @@ class QueueCoverage:
         self._saved.clear()
         self.loads += 1
 
+    def load_imported(self, records: Iterable[CoverageRecord]) -> None:
+        """Load the saved coverage of days that were imported after the edge, which the sources know nothing of."""
+        records = tuple(records)
+        self._imported = {record.day for record in records}
+        self.load(records)
+
     def records(self, queues: Iterable[str], day: date, now: datetime) -> list[CoverageRecord]:
         """Return the coverage of a local day up to now, for each of these queues."""
         found = []
@@ -54,7 +64,7 @@ class QueueCoverage:
             start, end = day_bounds(day, calendar.zone)
             fresh = self._by_sources((queue,), calendar, start, min(end, now))
             noted = self._noted.get((queue_key(queue), day), fresh)
-            found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_observed)))
+            found.append(CoverageRecord(queue=queue, day=day, coverage=max(fresh, noted, key=_OBSERVED)))
         return found
 
     def of_past(
@@ -86,8 +96,13 @@ class QueueCoverage:
         if edge is not None and start < edge and queues:
             saved = self._as_saved(queues, calendar, start, min(edge, end))
             start = edge
-        if start >= end:
-            return saved
+        for day in sorted(self._imported):
+            midnight, tomorrow = day_bounds(day, calendar.zone)
+            if start <= midnight and tomorrow <= end and queues:
+                fresh = self._by_sources(queues, calendar, midnight, tomorrow)
+                known = max(fresh, self._of_day(queues, calendar, day, self._noted), key=_OBSERVED)
+                saved = saved.plus(self._by_sources(queues, calendar, start, midnight)).plus(known)
+                start = tomorrow
         return saved.plus(self._by_sources(queues, calendar, start, end))
 
     def _calendar_of(self, queues: tuple[str, ...]) -> Calendar:
@@ -150,16 +165,17 @@ def coverage_of_day(
     *,
     is_over: bool = True,
 ) -> Coverage:
-    """Return how a day was observed, by what was saved of its queues, in their order.
+    """Return how a day was observed, by what was saved of its queues.
 
-    The record is that of the first queue with the hours of `calendar`, or else of the first one that was open. Open
-    minutes that it lacks of a day that is over are blind: the monitor was killed after it was written. So is a day
-    without any.
+    The record is that of the queue of which least was observed, among those with the hours of `calendar`, or else those
+    that were open: a minute of all is observed where every switch was. Open minutes that it lacks of a day that is over
+    are blind: the monitor was killed after it was written. So is a day without any.
     """
     spans = calendar.spans_of(day)
-    alike = (queue for queue in noted if calendar_of(queue).spans_of(day) == spans)
-    opened = (queue for queue in noted if calendar_of(queue).spans_of(day))
-    queue = next(alike, None) or next(opened, None) or next(iter(noted), None)
+    alike = [queue for queue in noted if calendar_of(queue).spans_of(day) == spans]
+    opened = [queue for queue in noted if calendar_of(queue).spans_of(day)]
+    among = alike or opened or list(noted)
+    queue = min(among, key=lambda each: noted[each].observed_minutes, default=None)
     if queue is not None:
         calendar = calendar_of(queue)
     known = Coverage() if queue is None else noted[queue]
@@ -172,7 +188,3 @@ def coverage_of_day(
 def open_minutes_of(calendar: Calendar, day: date) -> int:
     """Return the whole open minutes of a local day."""
     return int(calendar.open_minutes(*day_bounds(day, calendar.zone)))
-
-
-def _observed(coverage: Coverage) -> int:
-    return coverage.seen_minutes + coverage.recovered_minutes

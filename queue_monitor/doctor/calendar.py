@@ -16,11 +16,18 @@ async def check(subject: Subject) -> list[Finding]:
     """Check the opening hours of all queues, without those of a single one."""
     config = subject.config
     today = subject.now.astimezone(config.zone).date()
-    found = [subject.found(AREA, "calendar.week", hours=_week(config.hours, subject.language))]
+    found = [_hours(subject)]
     if days := checks.days_to_confirm(config, today, date(today.year + 1, 12, 31)):
         listed = ", ".join(f"{day} {name}" for day, name in days)
         found.append(subject.found(AREA, "calendar.confirm", State.WATCH, days=listed))
     return [*found, _special(subject, today)]
+
+
+def _hours(subject: Subject) -> Finding:
+    hours = subject.config.hours
+    if not hours.weekdays:
+        return subject.found(AREA, "calendar.never", State.WATCH)
+    return subject.found(AREA, "calendar.week", hours=_week(hours, subject.language))
 
 
 def _special(subject: Subject, today: date) -> Finding:

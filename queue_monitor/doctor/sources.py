@@ -25,7 +25,12 @@ Look = Callable[[str, str, Struct, Clock], Awaitable[Reach]]
 async def check(subject: Subject) -> list[Finding]:
     """Check all sources at once; the findings are in the order of the settings."""
     every = await asyncio.gather(*(_source(subject, source) for source in subject.config.sources))
-    return [finding for found in every for finding in found]
+    none = [] if any(source.enabled for source in subject.config.sources) else [_none(subject)]
+    return [*(finding for found in every for finding in found), *none]
+
+
+def _none(subject: Subject) -> Finding:
+    return subject.found(AREA, "source.none", State.WATCH)
 
 
 async def _source(subject: Subject, source: Source) -> list[Finding]:

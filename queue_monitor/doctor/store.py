@@ -16,6 +16,7 @@ from queue_monitor.store import (
     StoreLook,
     described,
     file_of_store,
+    is_in_memory,
     look_at_file,
     look_at_server,
     newest_revision,
@@ -34,6 +35,8 @@ async def looked_at(subject: Subject) -> tuple[Subject, list[Finding]]:
     """Return the subject with its store, and the findings made while opening it."""
     url = subject.config.store.url
     try:
+        if is_in_memory(url):
+            return subject, [subject.found(AREA, "store.memory", State.WATCH)]
         file = file_of_store(url)
         there = True if file is None else is_there(file)
         if there is None:

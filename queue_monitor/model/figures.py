@@ -51,10 +51,15 @@ class Coverage(Struct, frozen=True, kw_only=True, gc=False):
         )
 
     @property
+    def observed_minutes(self) -> int:
+        """Return the open minutes that were seen or recovered."""
+        return self.seen_minutes + self.recovered_minutes
+
+    @property
     def ratio(self) -> float | None:
         """Return the share of open minutes really observed; None when no open minute has passed."""
-        total = self.seen_minutes + self.recovered_minutes + self.blind_minutes
-        return (self.seen_minutes + self.recovered_minutes) / total if total else None
+        total = self.observed_minutes + self.blind_minutes
+        return self.observed_minutes / total if total else None
 
     @property
     def is_little(self) -> bool:

@@ -15,6 +15,8 @@ from queue_monitor.reports.pen import ReportPen
 WIDE: Final = 960.0
 HIGH: Final = 260.0
 _LEFT: Final = 64.0
+_LETTER: Final = 9.5
+"""The width of a letter of the target, which stands to the left of the picture."""
 _TOP: Final = 12.0
 _BASE: Final = HIGH - 32.0
 WEEKS_UP_TO: Final = 4
@@ -91,10 +93,12 @@ def drawn(parts: Sequence[Part], data: ReportData, pen: ReportPen, period: str) 
     shares = [fraction(part.counts, data.target.definition) for part in parts]
     if not any(of for _, of in shares):
         return None
-    step, target = (WIDE - _LEFT) / len(parts), data.target.ratio
+    target = data.target.ratio
+    left = max(_LEFT, 12.0 + _LETTER * len(pen.percent(target)))
+    step = (WIDE - left) / len(parts)
     bars, labels = [], []
     for number, (part, (good, of)) in enumerate(zip(parts, shares, strict=True)):
-        x = _LEFT + number * step
+        x = left + number * step
         labels.append((round(x + step * 0.4, 1), part.short))
         if of:
             height = round(good / of * (_BASE - _TOP), 1)
@@ -110,6 +114,7 @@ def drawn(parts: Sequence[Part], data: ReportData, pen: ReportPen, period: str) 
         goal=(round(_BASE - target * (_BASE - _TOP), 1), pen.percent(target)),
         scale=tuple(_scale(target, pen)),
         labels=tuple(labels),
+        left=left,
     )
 
 

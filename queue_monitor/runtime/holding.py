@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from queue_monitor.core.calendar import day_bounds, month_start, tertial_start
+from queue_monitor.core.calendar import month_start, tertial_start
 from queue_monitor.core.gate import fits
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
@@ -18,6 +18,7 @@ from queue_monitor.core.snapshot_builder import MAX_ROLLING
 from queue_monitor.events import Event
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
+from queue_monitor.queues import queue_key
 from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, call_skip_key, skip_key
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,10 @@ class Holding:
         self._noted = 0
         self._edge: date | None = None
         self._days: set[int] = set()
-        self._cut_short: set[date] = set()
+        self._due: set[date] = set()
+        self._last_written: set[date] = set()
+        self._kept: set[tuple[str, date]] = set()
+        self._written_at: tuple[date, tuple[int, ...]] | None = None
         self._first_day: date | None = None
         self._skipped: frozenset[str] = frozenset()
 
@@ -94,7 +98,7 @@ class Holding:
             live.hold_from(held_from)
             self._take_up(edge, *await self._sums_before(edge))
         live.windows.load_minutes(await store.load_minutes(self._calendar.midnight(edge)))
-        self._cut_short = await self._days_cut_short(edge)
+        await self._take_kept(edge)
         if (begun := live.reconciler.oldest_begin) is not None:
             visits = await store.visits(None, begun - MAX_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
@@ -104,17 +108,20 @@ class Holding:
             self._take(live.apply_state_only, event)
         await self._save_rules()
 
-    async def _days_cut_short(self, edge: date) -> set[date]:
-        """Return the held days before today whose saved coverage ends before their last opening: a run was killed."""
+    async def _take_kept(self, edge: date) -> None:
+        """Note of which held days before today the store has a coverage, and load that of days that were imported."""
         yesterday = self._calendar.day_of(self._clock.now()) - timedelta(days=1)
-        records = await self._store.coverage(edge, yesterday) if edge <= yesterday else []
-        calendars = self._live.calendars
-        return {
-            record.day
-            for record in records
-            if (its := record.coverage).seen_minutes + its.recovered_minutes + its.blind_minutes
-            < int(calendars.of(record.queue).open_minutes(*day_bounds(record.day, self._calendar.zone)))
-        }
+        if edge > yesterday:
+            return
+        kept = await self._store.coverage(edge, yesterday)
+        self._kept = {(queue_key(record.queue), record.day) for record in kept}
+        spans = [
+            (each.first_day, each.last_day)
+            for each in await self._store.import_records(edge, yesterday)
+            if each.first_day is not None and each.last_day is not None
+        ]
+        imported = [record for record in kept if any(first <= record.day <= last for first, last in spans)]
+        self._live.queue_coverage.load_imported(imported)
 
     async def _save_rules(self) -> None:
         for rules in self._live.rules.versions:
@@ -269,6 +276,7 @@ class Holding:
         day = self._edge or self._first_day
         while day is not None and day < edge:
             self._live.load_coverage(self._live.coverage_records(day, now))
+            self._due.add(day)
             day += timedelta(days=1)
         self._live.windows.advance(edge)
         self._edge = edge
@@ -284,15 +292,33 @@ class Holding:
         return await self._store.pack(self._live.held_from - PACK_AFTER, at_most)
 
     def coverage(self) -> list[CoverageRecord]:
-        """Return the coverage of today so far, and of the days whose calls have changed since this was last called."""
-        now = self._clock.now()
-        days = {self._calendar.day_of(now)}
-        days |= self._cut_short | {self._local_day(number) for number in self._days}
-        self._cut_short = set()
+        """Return the coverage of today so far, and of the earlier days that it may be another of since the last call.
+
+        Those are the days whose calls have changed, and all that memory holds on a new day and after a source has come
+        or gone, for a silence that is found today may have begun days ago. An earlier day of which nothing was seen
+        gets no record.
+        """
+        now, sources = self._clock.now(), self._live.sources
+        today = self._calendar.day_of(now)
+        days = self._due | {today} | {self._local_day(number) for number in self._days}
+        if (state := (today, sources.changes(sources.switches()))) != self._written_at and self._edge is not None:
+            days |= {self._edge + timedelta(days=each) for each in range((today - self._edge).days)}
+        self._written_at = state
+        self._due, self._last_written = set(), days
         self._days.clear()
-        records = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
+        made = [record for day in sorted(days) for record in self._live.coverage_records(day, now)]
+        records = [record for record in made if record.day == today or self._is_worth_keeping(record)]
+        self._kept = {each for each in self._kept if self._edge is None or each[1] >= self._edge}
+        self._kept |= {(queue_key(record.queue), record.day) for record in records}
         self._live.load_coverage(record for record in records if self._edge is not None and record.day < self._edge)
         return records
+
+    def write_again(self) -> None:
+        """Give the days of the last records once more: they could not be written."""
+        self._due |= self._last_written
+
+    def _is_worth_keeping(self, record: CoverageRecord) -> bool:
+        return bool(record.coverage.observed_minutes) or (queue_key(record.queue), record.day) in self._kept
 
 
 def _middle(times: Iterable[datetime]) -> datetime:

@@ -698,6 +698,8 @@ class Pipeline:
                 try:
                     await self._write_one()
                 except StoreError as error:
+                    if self._holding is not None:
+                        self._holding.write_again()
                     await self._writer.down(error)
                     await self._keys.save()
                     await self._writer.spill([*self._writer.lines, *(line for _, line in self._late)])

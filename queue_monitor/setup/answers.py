@@ -15,6 +15,7 @@ _UNENCRYPTED: Final = 25
 _TLS_AT_ONCE: Final = 465
 MAIL: Final = "mejl"
 SQLITE: Final = "sqlite"
+MAX_NAME: Final = 200
 
 
 class Service(StrEnum):
@@ -73,6 +74,13 @@ class Answers(Struct, frozen=True, kw_only=True):
 
 class Unclear(ValueError):
     """Raised for an answer that cannot be used; the message names it and the reason."""
+
+
+def organisation(text: str) -> str:
+    """Return the name of the organisation. Raises `Unclear` for one that the settings would not take."""
+    if not text.strip() or len(text) > MAX_NAME or not text.isprintable():
+        raise Unclear(f"organisation: {text[:20]!r}; expected text on one line of at most {MAX_NAME} characters")
+    return text
 
 
 def hours(text: str) -> tuple[time, time]:

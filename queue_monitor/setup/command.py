@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,11 +16,11 @@ from queue_monitor import config, texts
 from queue_monitor.api.guard.access import digest, new_token
 from queue_monitor.app import checks, registry
 from queue_monitor.commands.exits import WRONG
-from queue_monitor.commands.options import Run
+from queue_monitor.commands.options import Run, path
 from queue_monitor.config.secrets_file import NAME as SECRETS
 from queue_monitor.setup import files
-from queue_monitor.setup.answers import SQLITE, Answers, Service, Unclear, address, hours, server
-from queue_monitor.setup.source import Kind, lines, variable
+from queue_monitor.setup.answers import SQLITE, Answers, Service, Unclear, address, hours, organisation, server
+from queue_monitor.setup.source import Kind, fitting, lines, variable
 from queue_monitor.store import StoreAddressError, described
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ _TRIES: Final = 5
 
 def init(parser: argparse.ArgumentParser) -> Run:
     """Take the arguments of `init`."""
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="where to write; without it here")
+    parser.add_argument("folder", type=path, nargs="?", default=Path(), help="where to write; without it here")
     parser.add_argument("--yes", action="store_true", help="ask nothing: what is not named is left as it comes")
     parser.add_argument("--organisation", metavar="NAME", help="as it stands on the pages and in messages")
     parser.add_argument("--language", choices=texts.LANGUAGES, help="what people are shown")
@@ -52,12 +53,14 @@ def init(parser: argparse.ArgumentParser) -> Run:
 def _run(chosen: argparse.Namespace) -> int:
     try:
         answers = _flags(chosen)
+        files.room_for_all(answers.folder)
         if not chosen.yes:
             answers = _asked(answers, chosen)
         return _write(answers)
     except (Unclear, FileExistsError) as error:
         print(f"queue-monitor init: {error}", file=sys.stderr)
     except EOFError:
+        print()  # the question stands without an end of its line
         print("queue-monitor init: no answer came; name the answers, and say --yes", file=sys.stderr)
     return WRONG
 
@@ -92,7 +95,7 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
     """Ask for the rest, one by one, without those named as options. Raises `EOFError` where nobody answers."""
     new: dict[str, Any] = {}
     if chosen.organisation is None:
-        new["organisation"] = _ask("Whose calls are these?", answers.organisation, str)
+        new["organisation"] = _ask("Whose calls are these?", answers.organisation, organisation)
     if chosen.switchboard is None:
         kinds = registry.adapter_kinds()
         new["switchboard"] = _ask(
@@ -104,7 +107,7 @@ def _asked(answers: Answers, chosen: argparse.Namespace) -> Answers:
         if key not in settings:
             later = "; empty: filled in later" if not kind.default(key) else ""
             ask = _ask_unseen if variable(kind.example[key]) else _ask
-            settings[key] = ask(f"{key} ({means.rstrip('.')}{later})?", kind.default(key), str)
+            settings[key] = ask(f"{key} ({means.rstrip('.')}{later})?", kind.default(key), partial(fitting, kind, key))
     new = {"settings": {key: value for key, value in settings.items() if value}}
     if chosen.queues is None:
         new["queues"] = _ask("Which queues, with commas between (empty: as they come)?", "", _names)
@@ -137,7 +140,14 @@ def _ask(question: str, default: str, read: Callable[[str], T]) -> T:
 
 def _ask_unseen(question: str, default: str, read: Callable[[str], T]) -> T:
     """Ask for a secret, which a terminal does not show."""
-    return read(getpass.getpass(f"{question} ")) if sys.stdin and sys.stdin.isatty() else _ask(question, default, read)
+    if not sys.stdin or not sys.stdin.isatty():
+        return _ask(question, default, read)
+    for _ in range(_TRIES):
+        try:
+            return read(getpass.getpass(f"{question} "))
+        except Unclear as error:
+            print(f"  {error}")
+    raise EOFError
 
 
 def _one_of(known: list[str]) -> Callable[[str], str]:
@@ -182,12 +192,12 @@ def _write(answers: Answers) -> int:
 def _checked(found: dict[str, str]) -> list[str]:
     """Return the values still to be filled in. Raises `Unclear` where the settings would not be understood."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / files.SETTINGS
+        place = Path(folder) / files.SETTINGS
         for name in (files.SETTINGS, SECRETS):
-            (path.parent / name).write_text(found[name], encoding="utf-8")
-        environ = config.with_secrets(path, {})
+            (place.parent / name).write_text(found[name], encoding="utf-8")
+        environ = config.with_secrets(place, {})
         try:
-            understood = config.load(path, environ, registry.settings_of, registry.adapter_kinds())
+            understood = config.load(place, environ, registry.settings_of, registry.adapter_kinds())
         except config.ConfigError as error:
             if wrong := [str(mistake) for mistake in error.mistakes if not mistake.to_fill_in]:
                 raise Unclear("; ".join(wrong)) from error

@@ -58,6 +58,15 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
             (folder / name).chmod(_PLAIN)
 
 
+def room_for_all(folder: Path) -> None:
+    """Raise `FileExistsError` where a file of every set-up exists already, before a person is asked anything."""
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is no folder; name the one to write in")
+    for name in (SETTINGS, SECRETS):
+        if (folder / name).exists():
+            raise FileExistsError(f"{folder / name} exists already; nothing was written")
+
+
 def settings(answers: Answers, source: Lines, holder: Holder) -> str:
     """Return the settings, with a remark on each part."""
     store = toml(f"sqlite:///{answers.home}/queue-monitor.db") if answers.store == SQLITE else f'"env:{DATABASE}"'

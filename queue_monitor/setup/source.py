@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, inspect, structs
 
 from queue_monitor.config.explained import explained
+from queue_monitor.config.mistakes import expected
 from queue_monitor.setup.answers import Answers, Unclear
 
 STATE: Final = "state_path"
@@ -76,6 +77,14 @@ def lines(kind: Kind, answers: Answers) -> Lines:
         *_told(kind, [*written, *others]),
     ]
     return Lines(text="\n".join(text), secrets=kept, by_hand=by_hand)
+
+
+def fitting(kind: Kind, key: str, answer: str) -> str:
+    """Return an answer that can be read as that setting, or an empty one. Raises `Unclear`."""
+    field = next(field for field in structs.fields(kind.settings) if field.encode_name == key)
+    if answer and not variable(kind.example.get(key)):
+        read(answer, field)
+    return answer
 
 
 def _line(kind: Kind, answers: Answers, field: structs.FieldInfo, kept: dict[str, str], by_hand: list[str]) -> str:
@@ -146,7 +155,8 @@ def read(text: str, field: structs.FieldInfo) -> Any:
     try:
         return msgspec.to_builtins(msgspec.convert(written, field.type, strict=False))
     except msgspec.ValidationError as error:
-        raise Unclear(f"{field.encode_name}: {text!r}; {error}") from error
+        wanted = expected(inspect.type_info(field.type))
+        raise Unclear(f"{field.encode_name}: {text!r}; expected {wanted}") from error
 
 
 def toml(value: Any) -> str:

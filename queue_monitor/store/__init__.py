@@ -35,6 +35,7 @@ __all__ = [
     "described",
     "exists",
     "file_of_store",
+    "is_in_memory",
     "look_at_file",
     "look_at_server",
     "newest_revision",
@@ -111,6 +112,12 @@ def exists(url: str) -> bool:
 def file_of_store(url: str) -> Path | None:
     """Return the file of a SQLite store; None for one in memory or on a server. Raises `StoreError`."""
     return file_of(parsed(url))
+
+
+def is_in_memory(url: str) -> bool:
+    """Return whether a store is an SQLite one in memory, which is gone with the process. Raises `StoreError`."""
+    address = parsed(url)
+    return is_sqlite(address) and file_of(address) is None
 
 
 def sqlite_file(url: str, of_a_server: str, in_memory: str) -> Path:

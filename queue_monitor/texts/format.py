@@ -198,11 +198,13 @@ def limit_words(limits: Iterable[EarlierLimits], target: Target, language: str =
 def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:
     """A share with one decimal: `87,4 %`; `–` when there is none.
 
-    Never rounded up across the target, nor up to 100 %: 0.8996 against 0.9 is `89,9 %`.
+    Never rounded across the target, nor up to 100 %: 0.8996 against 0.9 is `89,9 %`, 0.9224 against 0.9223 `92,3 %`.
     """
     if ratio is None:
         return NONE
     tenths = math.floor(ratio * 1000 + 0.5)
+    if target is not None and ratio >= target:
+        tenths = max(tenths, math.ceil(target * 1000 - 1e-6))
     for bound in (target, 1.0):
         if bound is not None and ratio < bound:
             tenths = min(tenths, math.ceil(bound * 1000 - 1e-6) - 1)
@@ -211,8 +213,8 @@ def percent(ratio: float | None, target: float | None = None, language: str = "s
 
 
 def plain_percent(ratio: float, language: str = "sv") -> str:
-    """A share that somebody chose, without needless decimals: `90 %`, `92,5 %`."""
-    number = f"{ratio * 100:.1f}".removesuffix(".0").replace(".", words(language)["decimal"])
+    """A share that somebody chose, as it was set and without needless decimals: `90 %`, `92,25 %`."""
+    number = f"{ratio * 100:.4f}".rstrip("0").rstrip(".").replace(".", words(language)["decimal"])
     return say("percent", language, number=number)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -417,3 +417,19 @@ async def test_no_token_opens_the_intake_which_its_senders_sign():
 
     assert (await door.ask("POST", "/api/v1/events", Role.ADMIN)).status_code == 404
     assert "intake" not in {role.value for role in Role}
+
+
+async def test_a_saved_address_leads_over_the_sign_in_to_what_it_holds_in_its_language() -> None:
+    """Somebody who is sent the address of a choice, and has to sign in first, comes to that choice."""
+    door = Door(*Role)
+    wanted = "/docs?period=year&queue=V%C3%A4xel+%26+bygg&lang=en"
+    turned = await door.ask("GET", f"{wanted}&token=hemlig", headers={"Accept": "text/html,*/*"})
+    sign_in = urljoin(wanted, turned.headers["location"])
+    page = await door.ask("GET", sign_in)
+    (field,) = parse_qs(urlsplit(sign_in).query)["next"]
+    answer = await door.ask("POST", "/sign-in", data={"token": TOKENS[Role.STATUS], "next": field})
+    found = urlsplit(answer.headers["location"])
+
+    assert turned.status_code == 303 and "hemlig" not in sign_in
+    assert 'lang="en"' in page.text and "Sign in" in page.text
+    assert (found.path, parse_qs(found.query)) == ("./docs", parse_qs(urlsplit(wanted).query))

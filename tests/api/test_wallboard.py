@@ -16,7 +16,7 @@ from tests.api import sample
 from tests.api.looking import AA, UNREADABLE, Reader, Windows, combined
 from tests.api.sample import DAY
 from tests.api.serving import Server, chromium, serving
-from tests.test_texts import SHARES, WAITS
+from tests.test_texts import CHOSEN, SHARES, WAITS
 
 Look = Callable[..., Page]
 
@@ -546,14 +546,15 @@ def test_the_documentation_can_be_read_by_everybody(browser: Browser) -> None:
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_the_page_writes_numbers_as_the_server_does(look: Look, language: str) -> None:
+    """A page that is made in the browser writes each number as the pages that the server makes."""
     moments = [sample.local(8, 0), sample.local(10, 12), sample.local(0, 5), sample.local(23, 59)]
     counts = [0, 7, 999, 1000, 1234567, None]
     spans = [20, 60, 90, 300, 3600, 4500]
-    fine = [(n / 997, target, "") for n in range(998) for target in (0.9, 0.925, None)]
+    fine = [(n / 997, target, "") for n in range(998) for target in (0.9, 0.925, 0.9225, 0.9223, None)]
     shares = [(ratio, target) for ratio, target, _ in (*SHARES, *fine)]
     table = {
         "percent": [list(pair) for pair in shares],
-        "plainPercent": [[0.9], [0.925], [0.02]],
+        "plainPercent": [[ratio] for ratio in CHOSEN],
         "wait": [[seconds] for seconds, _ in WAITS],
         "count": [[number] for number in counts],
         "span": [[seconds] for seconds in spans],
@@ -573,7 +574,7 @@ def test_the_page_writes_numbers_as_the_server_does(look: Look, language: str) -
 
     assert written == {
         "percent": [texts.percent(ratio, target, language) for ratio, target in shares],
-        "plainPercent": [texts.plain_percent(ratio, language) for ratio in (0.9, 0.925, 0.02)],
+        "plainPercent": [texts.plain_percent(ratio, language) for ratio in CHOSEN],
         "wait": [texts.wait(seconds) for seconds, _ in WAITS],
         "count": [texts.count(number, language) for number in counts],
         "span": [texts.span(seconds, language) for seconds in spans],

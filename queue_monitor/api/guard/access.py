@@ -210,7 +210,7 @@ class AccessControl:
         if deed_of(scope["method"], scope["path"]) not in MAY[known.role]:
             if _is_page(scope, headers):
                 self._limits.refused[Refused.WRONG_ROLE] += 1
-                return _to_sign_in(scope["path"], known.role)
+                return _to_sign_in(scope, known.role)
             return self._refuse(scope, 403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
         return None
 
@@ -225,7 +225,7 @@ class AccessControl:
         reason = Refused.WRONG_TOKEN if token else Refused.NO_TOKEN
         if _is_page(scope, headers):
             self._limits.refused[reason] += 1
-            return _to_sign_in(scope["path"])
+            return _to_sign_in(scope)
         words = "This needs a token: Authorization: Bearer …"
         return self._refuse(scope, 401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
@@ -285,10 +285,19 @@ def _is_page(scope: Scope, headers: Headers) -> bool:
     return scope["method"] == "GET" and "text/html" in headers.get("accept", "")
 
 
-def _to_sign_in(path: str, role: Role | None = None) -> Response:
-    """Lead a person to where to sign in, and back afterwards; `role`: of who has signed in and may not see it."""
+def _to_sign_in(scope: Scope, role: Role | None = None) -> Response:
+    """Lead a person to where to sign in, in the language of the page, and back to all of its address afterwards.
+
+    `role`: of who has signed in and may not see it.
+    """
+    path, query = scope["path"], parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query.pop("token", None)
+    chosen = urlencode(query, doseq=True)
+    wanted = quote(path) + (f"?{chosen}" if chosen else "")
     more = f"&role={role.value}" if role is not None else ""
-    return RedirectResponse(way(path, f"{SIGN_IN}?next={quote(path)}{more}"), status_code=303)
+    language = query.get("lang", [""])[0]
+    more += f"&lang={language}" if language in texts.LANGUAGES else ""
+    return RedirectResponse(way(path, f"{SIGN_IN}?next={quote(wanted)}{more}"), status_code=303)
 
 
 def keep(answer: Response, token: str, known: Access, request: Request) -> None:

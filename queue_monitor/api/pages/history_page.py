@@ -39,6 +39,8 @@ from queue_monitor.queues import keys_of
 WIDE: Final = 960.0
 HIGH: Final = 240.0
 _LEFT: Final = 56.0
+_LETTER: Final = 8.6
+"""The width of a letter of the target, which stands to the left of the picture."""
 _TOP: Final = 12.0
 _BASE: Final = HIGH - 28.0
 BEST_DAYS: Final = 5
@@ -441,12 +443,14 @@ class HistoryPage:
         known = [share for part in parts if (share := self._share(part)) is not None]
         if len(parts) < 2 or not known:
             return None
-        step = (WIDE - _LEFT) / len(parts)
+        target = self.pen.target.ratio
+        left = max(_LEFT, 10.0 + _LETTER * len(self.pen.plain(target)))
+        step = (WIDE - left) / len(parts)
         bars, labels = [], []
         for number, part in enumerate(parts):
             share = self._share(part)
             height = round((share or 0.0) * (_BASE - _TOP), 1)
-            x = round(_LEFT + number * step, 2)
+            x = round(left + number * step, 2)
             if share is not None:
                 words = f"{self._part_label(part)}: {self.pen.percent(share)}"
                 bars.append(
@@ -461,7 +465,6 @@ class HistoryPage:
                 )
             if (label := self._axis_label(part, len(parts))) is not None:
                 labels.append((round(x + step / 2, 1), label))
-        target = self.pen.target.ratio
         return ShareChart(
             words=self.pen.say("history.parts.chart", period=self.label, target=self.pen.plain(target)),
             bars=tuple(bars),
@@ -473,6 +476,7 @@ class HistoryPage:
                 if abs(share - target) > 0.12
             ),
             labels=tuple(labels),
+            left=left,
         )
 
     def _axis_label(self, part: Period, many: int) -> str | None:
@@ -565,7 +569,7 @@ class HistoryPage:
             self.pen.say(
                 "report.compare.little",
                 period=period.label(self.pen.language),
-                share=self.pen.plain(found.coverage.ratio or 0.0),
+                share=texts.percent(found.coverage.ratio or 0.0, None, self.pen.language),
             )
             for period, found in known
             if found.coverage.is_little

@@ -21,10 +21,11 @@ export function say(key, values = {}) {
   return (texts[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** A share with one decimal, never rounded up across the target nor up to 100 %. */
+/** A share with one decimal, never rounded across the target nor up to 100 %. */
 export function percent(ratio, target = null) {
   if (ratio === null || ratio === undefined) return NONE;
   let tenths = Math.floor(ratio * 1000 + 0.5);
+  if (target !== null && ratio >= target) tenths = Math.max(tenths, Math.ceil(target * 1000 - 1e-6));
   for (const bound of [target, 1]) {
     if (bound !== null && ratio < bound) tenths = Math.min(tenths, Math.ceil(bound * 1000 - 1e-6) - 1);
   }
@@ -32,7 +33,7 @@ export function percent(ratio, target = null) {
 }
 
 export function plainPercent(ratio) {
-  return say("percent", { number: (ratio * 100).toFixed(1).replace(/\.0$/, "").replace(".", texts.decimal) });
+  return say("percent", { number: (ratio * 100).toFixed(4).replace(/\.?0+$/, "").replace(".", texts.decimal) });
 }
 
 export function count(number) {
@@ -133,6 +134,7 @@ function putParts(id, parts) {
   const wanted = parts.map(([text, mark, tone]) => `${text}|${mark ?? ""}|${tone ?? ""}`).join("\n");
   if (element.dataset.parts === wanted) return;
   element.dataset.parts = wanted;
+  element.style.setProperty("--letters", parts.reduce((sum, [text]) => sum + text.length, 0));
   element.replaceChildren(...parts.map(([text, mark, tone]) =>
     html("span", tone ? { class: tone } : {}, ...(mark ? [sign(mark)] : []), text)));
 }
@@ -273,7 +275,7 @@ function tickWaits() {
       : milliseconds === null ? [total.waiting ? NONE : say("nobody_waits")] : [say("within_limit", { limit }), "ok"]]);
   const longest = board.queues.length > 1 ? board.queues.filter((queue) => queue.oldest_wait_ms !== null)
     .reduce((most, queue) => (most === null || queue.oldest_wait_ms > most.oldest_wait_ms ? queue : most), null) : null;
-  putParts("oldest-queue", longest ? [[longest.name]] : []);
+  putParts("oldest-queue", longest ? [[shortened(longest.name, wall.matches ? 30 : 60)]] : []);
 }
 
 // ---- how the day stands
@@ -388,7 +390,8 @@ function drawCurve() {
   const { width, height } = place.getBoundingClientRect();
   if (!width || !height) return;
   const em = rem() * (wall.matches ? 1.125 : 1);
-  const left = em * 3.4;
+  const goal = plainPercent(target.ratio);
+  const left = em * Math.max(3.4, 0.76 * goal.replace(SPACE, "").length + 0.5);
   const right = width - em * 0.5;
   const bottom = height - em * 1.6;
   const shareTop = em * 0.8;
@@ -418,7 +421,7 @@ function drawCurve() {
   }
   drawn.append(svg("path", { class: "axis", d: `M${left} ${shareBottom}H${right}M${left} ${shareTop}H${right}` }));
   drawn.append(svg("path", { class: "goal-line", d: `M${left} ${share(target.ratio)}H${right}` }));
-  drawn.append(svg("text", { class: "target-text", x: left - em * 0.5, y: share(target.ratio) + em * 0.35, "text-anchor": "end" }, plainPercent(target.ratio)));
+  drawn.append(svg("text", { class: "target-text", x: left - em * 0.5, y: share(target.ratio) + em * 0.35, "text-anchor": "end" }, goal));
   if (Math.abs(shareBottom - share(target.ratio)) > em * 1.2) {
     drawn.append(svg("text", { x: left - em * 0.5, y: shareBottom + em * 0.35, "text-anchor": "end" }, plainPercent(low)));
   }
@@ -568,7 +571,9 @@ function fillRows(shown) {
   const rows = at("rows");
   while (rows.children.length > shown.length) rows.lastElementChild.remove();
   while (rows.children.length < shown.length) rows.append(emptyRow());
-  shown.forEach((queue, n) => fillRow(rows.children[n], queue));
+  const { columns, packed } = document.body.dataset;
+  const letters = !wall.matches ? 60 : columns > 2 || packed !== undefined ? 32 : 48;
+  shown.forEach((queue, n) => fillRow(rows.children[n], queue, letters));
 }
 
 function emptyRow() {
@@ -577,7 +582,7 @@ function emptyRow() {
   return html("li", {}, html("div", { class: "row" }, name, cell("queue_waiting"), cell("queue_oldest", "pill"), cell("queue_share"), cell("queue_staff")));
 }
 
-function fillRow(item, queue) {
+function fillRow(item, queue, letters) {
   const milliseconds = waited(queue);
   const trusted = queue.trusted && !stale;
   const status = queue.open || queue.waiting ? queue.status : "closed";
@@ -585,7 +590,8 @@ function fillRow(item, queue) {
   row.className = `row ${status} ${trusted ? urgency(milliseconds) : "grey"}`;
   const [name, ...cells] = row.children;
   name.querySelector("use").setAttribute("href", `#sign-${status}`);
-  write(name.children[1], queue.name);
+  write(name.children[1], shortened(queue.name, letters));
+  name.title = queue.name;
   write(name.children[2], status === "closed" ? say("queue_closed") : statusWords(status, queue.reason));
   const staff = queue.staff.basis !== "unknown" ? [count(queue.staff.available), ` / ${queue.staff.known ? "" : "≥"}${count(queue.staff.staffed)}`] : [NONE, ""];
   write(cells[0].lastElementChild, count(queue.waiting));
@@ -594,6 +600,15 @@ function fillRow(item, queue) {
   const last = cells[3].lastElementChild;
   if (last.textContent !== staff.join("")) last.replaceChildren(staff[0], html("small", {}, staff[1]));
 }
+/** A name without its middle where it has no room: names of queues mostly differ at their ends. */
+export function shortened(name, letters) {
+  if (name.length <= letters) return name;
+  const head = Math.floor((letters - 1) * 0.4);
+  const tail = name.slice(name.length - (letters - 1 - head));
+  const word = tail.indexOf(" ") + 1;
+  return `${name.slice(0, head).trimEnd()}… ${word && word < tail.length / 2 ? tail.slice(word) : tail}`;
+}
+
 /** A wait; one that is long has a sign and words besides its colour. */
 function fillWait(pill, milliseconds, urgent) {
   const text = wait(milliseconds === null ? null : milliseconds / 1000);
