@@ -146,28 +146,40 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
 
 def match(reports: list[VisitReport]) -> list[list[VisitReport]]:
     """Group the reports of each stay: those that saw the entry best come first, then those whose clock shows the same
-    time, then all others, each with the nearest.
+    time (first those that also say the same of the end), then all others, each with the nearest.
     """
     if len(reports) == 1:
         return [reports]
     groups: list[list[VisitReport]] = []
-    ranked = sorted(reports, key=rank)
-    left = [report for report in ranked if not (report.is_seen_entering and _place(report, groups, timedelta()))]
+    left = sorted(reports, key=rank)
+    for only_alike in (True, False):
+        left = [
+            report
+            for report in left
+            if not (report.is_seen_entering and _place(report, groups, timedelta(), only_alike=only_alike))
+        ]
     for report in left:
         _place(report, groups)
     return groups
 
 
-def _place(report: VisitReport, groups: list[list[VisitReport]], within: timedelta = timedelta.max) -> bool:
+def _place(
+    report: VisitReport,
+    groups: list[list[VisitReport]],
+    within: timedelta = timedelta.max,
+    *,
+    only_alike: bool = False,
+) -> bool:
     """Put a report with the stay that it fits best, or make it a stay of its own where it fits none.
 
-    Returns False, and changes nothing, where the stays that it fits are all further away than `within`.
+    Returns False, and changes nothing, where the stays that it fits are all further away than `within`, or, with
+    `only_alike`, contradict it.
     """
     fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, report)) is not None]
     if not fits:
         groups.append([report])
         return True
-    near = [fit for fit in fits if fit[0] <= within]
+    near = [fit for fit in fits if fit[0] <= within and not (only_alike and _goes_otherwise(groups[fit[1]], report))]
     if len(near) > 1:
         near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], report), fit))
     if near:

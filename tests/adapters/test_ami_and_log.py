@@ -350,6 +350,29 @@ def test_two_stays_in_a_second_of_which_a_cut_hides_the_second_are_in_their_orde
     ]
 
 
+def test_two_stays_in_a_second_of_which_a_cut_hides_the_first_are_told_apart_by_their_ends() -> None:
+    """A caller is moved back into the queue while nobody listens, and hangs up there later."""
+    story = Twofold().joins(21.43, "1.1", "q").abandons(21.83, "1.1", "q", moved_to="q").joins(21.93, "1.1", "q")
+    manager = story.abandons(59.53, "1.1", "q").hangs_up(59.6, "1.1").heard_manager(lost=(20.4, 21.92))
+
+    for items in (manager + story.heard_log(), story.heard_log() + manager):
+        live = played(items)
+        assert [stay[1] for stay in stays(live)] == ["transferred_out", "abandoned"]
+        assert [(outcome, visits) for outcome, _, visits in calls(live)] == [("abandoned", 2)]
+
+
+def test_a_stay_that_the_log_alone_has_follows_one_that_ended_within_its_first_second() -> None:
+    """A caller is moved on to another queue at once; the connection is lost just before the second entry."""
+    story = Twofold().joins(36.63, "1.1", "r").abandons(36.73, "1.1", "r", moved_to="q").joins(36.83, "1.1", "q")
+    manager = story.abandons(436.9, "1.1", "q").hangs_up(437, "1.1").heard_manager(lost=(36.82, 38.3))
+
+    for items in (manager + story.heard_log(), story.heard_log() + manager):
+        live = played(items)
+        assert [(one.first_queue, one.outcome.value) for one in live.ledger.contacts() if one.first_queue != "z"] == [
+            ("r", "abandoned")
+        ]
+
+
 def test_the_second_in_which_a_line_was_written_says_whose_it_is() -> None:
     story = Twofold().joins(3.1, "1.1", "q").abandons(4.39, "1.1", "q", moved_to="q").joins(4.49, "1.1", "q")
     story = answered_last(story, 4.49).lists(4.25, ("1.1", "q"))
