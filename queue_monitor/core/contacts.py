@@ -125,6 +125,9 @@ def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) ->
     """
     answered = _first_answer(_before_call_back(visits))
     for visit in visits:
+        if visit.outcome not in (Outcome.WAITING, Outcome.UNKNOWN):
+            yield visit
+            continue
         ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
         until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
         if until is None or not _has_no_end_before(visit, until) or _is_listed_after(visit, until, parts):

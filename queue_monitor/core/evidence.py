@@ -317,6 +317,8 @@ class VisitReport(Struct, gc=False):
     @property
     def entry(self) -> Entry | None:
         """Return the best report of the beginning of this visit: seen before computed, fine before coarse."""
+        if len(self.entries) == 1:
+            return self.entries[0]
         return min(
             self.entries,
             key=lambda entry: (not entry.known, entry.moment.precision_ms, entry.moment.at),

@@ -571,10 +571,13 @@ class Ledger:
     def _is_another_call(self, call: Sequence[tuple[MergedVisit, Evidence]], stay: MergedVisit) -> bool:
         """Return whether a stay with the contact id of this call belongs to a later call."""
         at, before = stay.first_at, stay.visit.prev_visit_id
-        visits = [earlier.visit for earlier, _ in call]
-        if stay.reason is EntryReason.CALLBACK or any(visit.visit_id == before for visit in visits):
+        if stay.reason is EntryReason.CALLBACK:
             return False
-        return all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits)
+        # the latest first: most calls have one that is not long over
+        visits = (earlier.visit for earlier, _ in reversed(call))
+        if not all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits):
+            return False
+        return all(earlier.visit.visit_id != before for earlier, _ in call)
 
     def _part_with(self, contact_id: str, evidence: Evidence) -> None:
         """Note that a contact has no part in this evidence any more."""

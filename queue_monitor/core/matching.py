@@ -5,7 +5,8 @@ connection, report the same stay under different visit ids: reports are matched 
 And one visit id may name several stays, where a switch numbers its calls anew: such a report is parted.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,6 +31,9 @@ after two probes (docs/switch-rules.md, rule 8).
 """
 
 USED_AGAIN: Final = timedelta(minutes=1)
+
+_FEW: Final = 8
+"""Up to this many stays of a caller in a queue are compared one by one."""
 
 NEVER_SO_LONG: Final = timedelta(hours=12)
 """The limits for a visit id that is used again: an entry reported this long after the end of the visit (`USED_AGAIN`),
@@ -144,47 +148,63 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
     return (low is None or at >= low) and (until is None or at < until)
 
 
+class _Groups:
+    """The stays that reports have been put to, each as a group of reports, found by the time at which they began.
+
+    A switch may send one caller back into a queue thousands of times: a report is held against the stays near it only.
+    """
+
+    def __init__(self, reports: Iterable[VisitReport]) -> None:
+        coarsest = max((report.entry.moment.precision_ms for report in reports if report.entry), default=COARSE_MS)
+        self._reach = CLOCKS_APART + timedelta(milliseconds=coarsest)
+        self._begun: list[tuple[datetime, int]] = []
+        self.groups: list[list[VisitReport]] = []
+
+    def place(self, report: VisitReport, within: timedelta = timedelta.max, *, only_alike: bool = False) -> bool:
+        """Put a report with the stay that it fits best, or make it a stay of its own where it fits none.
+
+        Returns False, and changes nothing, where the stays that it fits are all further away than `within`, or, with
+        `only_alike`, contradict it.
+        """
+        groups = self.groups
+        fits = [(gap, at) for at in self._near(report) if (gap := _gap(groups[at], report)) is not None]
+        if not fits:
+            insort(self._begun, (report.starts, len(groups)))
+            groups.append([report])
+            return True
+        near = [f for f in fits if f[0] <= within and not (only_alike and _goes_otherwise(groups[f[1]], report))]
+        if len(near) > 1:
+            near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], report), fit))
+        if near:
+            groups[near[0][1]].append(report)
+        return bool(near)
+
+    def _near(self, report: VisitReport) -> Sequence[int]:
+        """Return the groups with which a report may go; one that says nothing of its beginning may go with any."""
+        if report.entry is None or len(self._begun) <= _FEW:
+            return range(len(self.groups))
+        first = bisect_left(self._begun, (report.starts - self._reach, 0))
+        last = bisect_left(self._begun, (report.starts + self._reach, len(self.groups)))
+        return [at for _, at in self._begun[first:last]]
+
+
 def match(reports: list[VisitReport]) -> list[list[VisitReport]]:
     """Group the reports of each stay: those that saw the entry best come first, then those whose clock shows the same
     time (first those that also say the same of the end), then all others, each with the nearest.
     """
     if len(reports) == 1:
         return [reports]
-    groups: list[list[VisitReport]] = []
+    found = _Groups(reports)
     left = sorted(reports, key=rank)
     for only_alike in (True, False):
         left = [
             report
             for report in left
-            if not (report.is_seen_entering and _place(report, groups, timedelta(), only_alike=only_alike))
+            if not (report.is_seen_entering and found.place(report, timedelta(), only_alike=only_alike))
         ]
     for report in left:
-        _place(report, groups)
-    return groups
-
-
-def _place(
-    report: VisitReport,
-    groups: list[list[VisitReport]],
-    within: timedelta = timedelta.max,
-    *,
-    only_alike: bool = False,
-) -> bool:
-    """Put a report with the stay that it fits best, or make it a stay of its own where it fits none.
-
-    Returns False, and changes nothing, where the stays that it fits are all further away than `within`, or, with
-    `only_alike`, contradict it.
-    """
-    fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, report)) is not None]
-    if not fits:
-        groups.append([report])
-        return True
-    near = [fit for fit in fits if fit[0] <= within and not (only_alike and _goes_otherwise(groups[fit[1]], report))]
-    if len(near) > 1:
-        near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], report), fit))
-    if near:
-        groups[near[0][1]].append(report)
-    return bool(near)
+        found.place(report)
+    return found.groups
 
 
 def rank(report: VisitReport) -> tuple[int, int, datetime, str]:

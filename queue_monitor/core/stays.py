@@ -43,15 +43,20 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
             return (stay,)
     heard = [report for report in evidence.reports.values() if report.first_at is not None]
     groups = match([part for report in heard for part in parted(report, evidence)])
-    if len(groups) == 1:
-        return (_read(evidence, groups[0], restarts, reconnects),)
-    read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
+    read = [(_stay_of(group, evidence, restarts, reconnects), group) for group in groups]
     read.sort(key=lambda pair: (pair[0].about, pair[0].visit.visit_id))
     stays = [stay for stay, _ in read]
     for at, following in enumerate(stays[1:]):
         if _is_superseded(*read[at], following):
             stays[at] = _superseded(stays[at], following)
     return tuple(stays)
+
+
+def _stay_of(
+    group: list[VisitReport], evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]
+) -> MergedVisit:
+    plain = read_plain(evidence, group[0], restarts) if len(group) == 1 else None
+    return plain or _read(evidence, group, restarts, reconnects)
 
 
 def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
