@@ -112,11 +112,8 @@ class Loaded(NamedTuple):
 
 @dataclass(slots=True)
 class _Call:
-    """The stays, each with its evidence, of one of the calls that had a contact id; `known_as` is "" while the call has
-    no id of its own.
-    """
+    """The stays, each with its evidence, of one of the calls that had a contact id."""
 
-    known_as: str
     stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
 
 
@@ -544,27 +541,21 @@ class Ledger:
         stays.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
         calls: list[_Call] = []
         for stay, part in stays:
-            own = stay.visit.contact_id
-            call = calls[-1] if calls else None
-            joins = own != stated and call is not None and own == call.known_as
-            if call is not None and not joins and (own == stated or _may_be_marked_alike(call, stay)):
-                joins = not self._is_another_call(call.stays, stay)
-            if call is None or not joins:
-                call = _Call(own if own != stated or call is None else "")
-                calls.append(call)
-            elif not call.known_as and own != stated:
-                call.known_as = own
-            call.stays.append((stay, part))
+            if not calls or not _may_be_of(calls[-1], stay) or self._is_another_call(calls[-1].stays, stay):
+                calls.append(_Call())
+            calls[-1].stays.append((stay, part))
         renamed = dict[int, Evidence]()
-        for call in reversed(calls):  # of reports of several calls the later ones are taken first
-            known_as = call.known_as or used_again(stated, call.stays[0][0].first_at)
+        for call in calls:
+            known_as = used_again(stated, call.stays[0][0].first_at)
+            if call is calls[0] and any(stay.visit.contact_id == stated for stay, _ in call.stays):
+                known_as = stated
             for stay, part in call.stays:
                 if stay.visit.contact_id == known_as:
                     continue
                 renamed[id(part)] = part
                 for report in part.reports.values():
                     report.name_entries(stay.first_at, stated, known_as)
-                    if stay.first_at - DERIVED_SLACK <= report.starts:
+                    if known_as not in report.contacts and _stay_of(report, part) is stay:
                         report.tell_apart(stated, known_as, part.leg_id)
         return {contact_id for part in renamed.values() for contact_id in self._read(part)}
 
@@ -884,12 +875,15 @@ def _is_somebody_else(leg_id: str, contact_id: str | None, visit: Visit) -> bool
     return (int(its[1]), int(its[2])) > (int(before[1]), int(before[2]))
 
 
-def _may_be_marked_alike(call: _Call, stay: MergedVisit) -> bool:
-    """Return whether a stay whose contact is marked as used again may be of a call that is, too: both marks tell when
-    a visit began. A visit id that is used again is another call's.
-    """
+def _stay_of(report: VisitReport, part: Evidence) -> MergedVisit:
+    """Return the stay to which a report belongs, of several the one that began nearest."""
+    return min(part.stays, key=lambda stay: abs(stay.first_at - report.starts))
+
+
+def _may_be_of(call: _Call, stay: MergedVisit) -> bool:
+    """Return whether a stay may be of this call: a visit id that is used again is another call's."""
     visit_id = as_stated(stay.visit.visit_id)
-    return not call.known_as or all(as_stated(one.visit.visit_id) != visit_id for one, _ in call.stays)
+    return not stay.is_other_call or all(as_stated(one.visit.visit_id) != visit_id for one, _ in call.stays)
 
 
 def _is_long_over(visit: Visit, at: datetime, restarts: Sequence[datetime]) -> bool:

@@ -61,8 +61,8 @@ def parted(report: VisitReport, evidence: Evidence) -> list[VisitReport]:
         return [report]
     parts = [VisitReport(visit_id=report.visit_id, source=report.source) for _ in begins]
     contacts = _contacts_of_parts(report, evidence.leg_id, begins)
-    for at, (part, (entry, _)) in enumerate(zip(parts, begins, strict=True)):
-        began = entry.moment.at
+    for at, (part, (entry, is_other_call)) in enumerate(zip(parts, begins, strict=True)):
+        began, part.is_other_call = entry.moment.at, is_other_call
         until = begins[at + 1][0].moment.at if at + 1 < len(begins) else None
         low = None if at == 0 else began
         part.entries = _within(report.entries, low, until)
