@@ -162,11 +162,11 @@ class VisitReport(Struct, gc=False):
         self._seen(at)
         contact_id = getattr(event, "contact_id", "")
         if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
-            self._name_contact(contact_id, precision_ms)
+            self.name_contact(contact_id, precision_ms)
             self.contacts = without_earlier_calls(self.contacts)
         _ADDS[type(event)](self, event, Timestamp(at, precision_ms, event.time_basis))
 
-    def _name_contact(self, contact_id: str, precision_ms: int) -> None:
+    def name_contact(self, contact_id: str, precision_ms: int) -> None:
         self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
 
     def _enter(self, event: CallEntered, moment: Timestamp) -> None:
@@ -231,7 +231,7 @@ class VisitReport(Struct, gc=False):
         if caller.position is not None:
             self._placed(event.as_of, caller.position)
         if caller.contact_id and caller.contact_id not in self.contacts:
-            self._name_contact(caller.contact_id, COARSE_MS)
+            self.name_contact(caller.contact_id, COARSE_MS)
         began = caller.entered_at
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)

@@ -22,6 +22,7 @@ from msgspec import structs
 from queue_monitor.core.contacts import NEW_CALL, NEW_CALL_AFTER_START, ContactHistory, history_of
 from queue_monitor.core.documents import Document
 from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, MergedVisit, VisitReport
+from queue_monitor.core.lent_contacts import lend_contact
 from queue_monitor.core.matching import SAME_ENTRY, is_same_entry
 from queue_monitor.core.refusals import Refusals, is_one_call
 from queue_monitor.core.stays import read_stays
@@ -150,6 +151,7 @@ class Ledger:
         self._doubted: dict[int, Evidence] = {}
         self._reports: dict[tuple[str, str], tuple[VisitReport, Evidence]] = {}
         self._also: dict[EvidenceKey, str] = {}
+        self._gone_on: dict[tuple[str, str], dict[EvidenceKey, Evidence]] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
@@ -205,6 +207,7 @@ class Ledger:
             return
         evidence.also = tuple(sorted({*evidence.also, leg}))
         self._also[key] = evidence.leg_id
+        self._gone_on.setdefault((evidence.switch, leg), {})[evidence.key] = evidence
         self._recall_up(evidence)
         self._heard[id(evidence)] = evidence
         other = self._evidence.pop(key, None)
@@ -487,6 +490,7 @@ class Ledger:
         for evidence in heard.values():
             for contact_id in self._read(evidence):
                 contacts[contact_id] = True
+        contacts.update(dict.fromkeys(self._lend(heard.values()), True))
         for contact_id in list(contacts):
             contacts.update(dict.fromkeys(self._told_apart(contact_id), True))
         for contact_id, is_news in contacts.items():
@@ -527,6 +531,24 @@ class Ledger:
         if not evidence.reports:
             self._evidence.pop(key, None)
         return sorted({*before, *now})
+
+    def _lend(self, heard: Collection[Evidence]) -> Iterator[str]:
+        """Let the stays of a caller who went on under another leg, and that leg's, be of one call; yield the contacts
+        concerned.
+        """
+        pairs = []
+        for evidence in heard:
+            its = self._gone_on.get((evidence.switch, evidence.leg_id), {})
+            pairs += [(before, evidence) for before in its.values()]
+        if legs := {(evidence.switch, leg) for evidence in heard for leg in evidence.also}:
+            keys = [key for key in self._evidence if key[:2] in legs]
+            pairs += [
+                (before, self._evidence[key]) for key in keys for before in self._gone_on.get(key[:2], {}).values()
+            ]
+        for before, after in pairs:
+            for lender, borrower in ((before, after), (after, before)):
+                if lend_contact(lender, borrower):
+                    yield from self._read(borrower)
 
     def _told_apart(self, contact_id: str) -> set[str]:
         """Give a later call, whose contact id an earlier one had, an id of its own; return the contacts concerned."""
@@ -748,6 +770,10 @@ class Ledger:
                 self._rings.pop((evidence.switch, ring_id), None)
         for leg in evidence.also:
             self._also.pop((evidence.switch, leg, key[2]), None)
+            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
+                gone_on.pop(key, None)
+                if not gone_on:
+                    del self._gone_on[evidence.switch, leg]
         self._evidence.pop(key, None)
         self._open.discard(key)
         self._undecided.discard(key)

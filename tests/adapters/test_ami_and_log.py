@@ -156,6 +156,17 @@ def originated() -> Told:
     return Told(story, [("q", "answered", 3, 57)], [("answered", 3, 1)], ((2, (("4.2", "q"),)), (30, ())), alone=False)
 
 
+def originated_and_passed_on() -> Told:
+    """The same caller is transferred to another queue, under the channel that is left."""
+    story = Twofold(**{"4.2": "4.1", "4.9": "4.1"}).joins(0.2, "4.2", "q").answered(3.2, "4.2", "q", "Bo", "4.3")
+    its = {"LocalOneUniqueid": "4.1", "LocalTwoUniqueid": "4.2", "SourceUniqueid": "4.9", "SourceLinkedid": "4.1"}
+    story.tells(3.3, "LocalOptimizationBegin", **its).hangs_up(3.4, "4.2").hangs_up(3.4, "4.1")
+    story.goes_on("4.2", "q", "4.9").blind_transfer(20, "4.9", "q", "Bo", "r").joins(20.2, "4.9", "r")
+    story.answered(30.2, "4.9", "r", "Eva", "4.12").completed(60, "4.9", "r", "Eva").hangs_up(60.1, "4.9")
+    its_stays: list[Stay] = [("q", "answered", 3, 17), ("r", "answered", 10, 30)]
+    return Told(story, its_stays, [("answered", 3, 2)], ((2, (("4.2", "q"),)), (10, ()), (40, ())), alone=False)
+
+
 def another_channel() -> Told:
     """A masquerade: nothing tells that the caller goes on under another channel."""
     story = Twofold().joins(0.2, "1.1", "q").tells(20, "Rename", Uniqueid="1.1").hangs_up(20.1, "1.1")
@@ -206,6 +217,7 @@ STORIES: list[Callable[[], Told]] = [
     nested,
     nested_given_up,
     originated,
+    originated_and_passed_on,
     another_channel,
     twice_in_one_second,
     three_times,
