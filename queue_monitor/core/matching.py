@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from queue_monitor.core.contacts import NEW_CALL
 from queue_monitor.core.evidence import COARSE_MS, DERIVED_SLACK, Ending, Entry, Evidence, Piece, Timestamp, VisitReport
-from queue_monitor.core.used_again import used_again
+from queue_monitor.core.used_again import as_stated, used_again
 from queue_monitor.events import (
     CallEntered,
+    EntryReason,
     LeftOutcome,
     OutcomeBasis,
     TimeBasis,
@@ -51,12 +53,15 @@ def parted(report: VisitReport, evidence: Evidence) -> list[VisitReport]:
     """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
     appended.
 
-    The id names another visit when an entry is reported long after the end of the one before, which is another call's,
-    and when an entry to another queue is: then the caller went there from the queue before.
+    The id names another visit when an entry, or an answer without one, is reported long after the end of the one
+    before, which is another call's, and when an entry to another queue is: then the caller went there from the queue
+    before.
     """
-    if len([entry for entry in report.entries if entry.known]) < 2:
+    known = [entry for entry in report.entries if entry.known]
+    entered = known + _entered_unseen(report, known) if known else []
+    if len(entered) < 2:
         return [report]
-    begins = _beginnings(report, evidence.queue)
+    begins = _beginnings(report, evidence.queue, entered)
     if len(begins) < 2:
         return [report]
     parts = [VisitReport(visit_id=report.visit_id, source=report.source) for _ in begins]
@@ -118,15 +123,37 @@ def _contacts_of_parts(report: VisitReport, leg_id: str, begins: list[tuple[Entr
         if entry.contact_id:
             claims = {entry.contact_id: report.contacts.get(entry.contact_id, entry.moment.precision_ms)}
         claimed |= claims.keys()
-        contacts.append({used_again(one, began) if one in earlier else one: ms for one, ms in claims.items()})
+        contacts.append(
+            {used_again(as_stated(one), began) if one in earlier else one: ms for one, ms in claims.items()}
+        )
     return contacts
 
 
-def _beginnings(report: VisitReport, queue: str) -> list[tuple[Entry, bool]]:
+def _entered_unseen(report: VisitReport, known: list[Entry]) -> list[Entry]:
+    """Return the beginnings of later visits of which only the answer was reported: nobody answers a caller hours after
+    the end of the visit, unless a call back was promised.
+    """
+    ends = [end.moment.at for end in report.endings if end.is_final]
+    ends += [completion.moment.at for completion in report.completions]
+    first_end = min(ends, default=None)
+    if first_end is None or all(answer.moment.at - first_end <= NEW_CALL for answer in report.answers):
+        return []
+    found = list[Entry]()
+    for answer in sorted(report.answers, key=lambda said: said.moment.at):
+        at = answer.moment.at
+        derived = next((entry for entry in report.entries if entry.piece == answer.piece and not entry.known), None)
+        begun = max((entry.moment.at for entry in (*known, *found) if entry.moment.at <= at), default=None)
+        ended = min((end for end in ends if begun is not None and begun <= end <= at), default=None)
+        is_told_late = any(at < entry.moment.at <= at + NEW_CALL for entry in known)
+        if ended is not None and at - ended > NEW_CALL and not is_told_late:
+            moment = derived.moment if derived and derived.moment.at > ended else answer.moment
+            found.append(Entry(answer.piece, moment, False, EntryReason.UNKNOWN, None))
+    return found
+
+
+def _beginnings(report: VisitReport, queue: str, entered: list[Entry]) -> list[tuple[Entry, bool]]:
     """Return the entries with which the visits of one visit id began, and whether each began another call."""
-    entered = sorted(
-        (entry for entry in report.entries if entry.known), key=lambda entry: (entry.moment.at, entry.piece)
-    )
+    entered = sorted(entered, key=lambda entry: (entry.moment.at, entry.piece))
     ends = [end.moment.at for end in report.endings if end.outcome is not LeftOutcome.UNKNOWN]
     ends += [completion.moment.at for completion in report.completions]
     begins, newest = [(entered[0], False)], entered[0]
@@ -227,6 +254,8 @@ def _gap(group: list[VisitReport], report: VisitReport) -> timedelta | None:
         gap = abs(_middle(first) - entry.moment.middle)
         is_same = gap <= _slack(first.entry, entry.moment) or (gap <= CLOCKS_APART and _ends_alike(group, report))
         return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
+    if report.is_other_call and any(as_stated(other.visit_id) == as_stated(report.visit_id) for other in group):
+        return None
     if entry is not None:
         if _was_over_before(report, first.entry) or _is_listed_after_end(group, report):
             return None

@@ -293,6 +293,30 @@ def test_who_is_passed_on_under_ids_used_again_is_one_contact_a_day(order: int) 
     assert {one.contact_id: one for one in later.contacts()} == {one.contact_id: one for one in ledger.contacts()}
 
 
+@pytest.mark.parametrize(("reported", "wait"), [(None, None), (8_000, 8_000)])
+@pytest.mark.parametrize("end", ["completed", "left"])
+def test_an_answer_hours_after_the_end_of_a_visit_is_of_another_call_whose_entry_nobody_told(
+    end: str, reported: int | None, wait: int | None
+) -> None:
+    """A sender numbers its calls anew each day, and the entry of the second one is lost."""
+    story = Scenario().entered(0, "a")
+    story = story.answered(10, "a").completed(60, "a") if end == "completed" else story.left(10, "a")
+    story.answered(DAY + 10, "a", wait_ms_reported=reported).completed(DAY + 70, "a")
+    first, second = sorted(story.live.ledger.visits(), key=lambda visit: visit.visit_id)
+
+    assert (first.wait_ms, first.start_known) == (10_000, True)
+    assert first.outcome is (Outcome.ANSWERED if end == "completed" else Outcome.ABANDONED)
+    assert (second.outcome, second.wait_ms, second.start_known) == (Outcome.ANSWERED, wait, False)
+    assert (second.talk_ms, len(calls(story))) == (60_000, 2)
+    whatever_the_order(story)
+
+
+def test_an_answer_after_a_promise_to_call_back_is_of_that_visit_however_late() -> None:
+    story = Scenario().entered(0, "a").left(10, "a", "callback").answered(DAY, "a")
+
+    assert visit(story).visit_id == "luleå:a@kundcenter"
+
+
 @pytest.mark.parametrize("second", ["luleå:a", "luleå:a.2"], ids=["one visit id", "two visit ids"])
 def test_a_call_under_ids_used_again_may_be_told_in_any_order(second: str) -> None:
     """A caller waits in two queues, one after the other, on the day after somebody else had the same ids."""
