@@ -27,6 +27,7 @@ _LAST_SECOND: Final = 253_402_300_799
 
 _NAMES: Final = (
     "QueueCallerJoin QueueCallerLeave QueueCallerAbandon AgentCalled AgentConnect AgentComplete AgentRingNoAnswer "
+    "AgentDump "
     "HangupRequest SoftHangupRequest Hangup BlindTransfer AttendedTransfer LocalOptimizationBegin "
     "QueueParams QueueMember QueueEntry CoreShowChannel CoreShowChannelsComplete "
     "QueueStatusComplete QueueMemberStatus QueueMemberPause QueueMemberAdded QueueMemberRemoved "

@@ -206,6 +206,18 @@ def a_list_that_leaves_one_out() -> Told:
     return Told(story, [("q", "answered", 60, 29)], [("answered", 60, 1)])
 
 
+def left_by_an_agent() -> Told:
+    """An agent picks up and hangs up in the greeting; the caller, who has left the queue for that agent, waits on."""
+    story = Twofold().joins(0.2, "1.1", "q").rings(5, "1.1", "q", "Bo", "1.9")
+    story._of(8.1, "QueueCallerLeave", "1.1", "q")
+    story._of(10.5, "AgentDump", "1.1", "q", "Bo", DestUniqueid="1.9")
+    story._line(10.5, "1.1", "q", "Bo", "AGENTDUMP", "").hangs_up(10.51, "1.9")
+    story.tells(40.1, "HangupRequest", Uniqueid="1.1").hangs_up(40.2, "1.1")
+    story._of(40.11, "QueueCallerAbandon", "1.1", "q", HoldTime="40")
+    story._line(40.11, "1.1", "q", "NONE", "ABANDON", 1, 1, 40)
+    return Told(story, [("q", "abandoned", 40, None)], [("abandoned", 40, 1)])
+
+
 STORIES: list[Callable[[], Told]] = [
     redirected,
     moved_back,
@@ -222,6 +234,7 @@ STORIES: list[Callable[[], Told]] = [
     twice_in_one_second,
     three_times,
     a_list_that_leaves_one_out,
+    left_by_an_agent,
 ]
 
 
@@ -263,6 +276,21 @@ def test_each_story_is_the_same_when_the_monitor_starts_in_between(tell: Callabl
     told = tell()
     for seconds_after, waiting in told.starts:
         check(told.story.restarted(seconds_after, *waiting), told)
+
+
+@pytest.mark.parametrize("end", ["timeout", "answered"])
+def test_a_caller_whom_an_agent_leaves_in_the_greeting_waits_on_until_the_end(end: str) -> None:
+    story = Twofold().joins(0.2, "1.1", "q").rings(5, "1.1", "q", "Bo", "1.9")
+    story._of(8.1, "QueueCallerLeave", "1.1", "q")
+    story._of(10.5, "AgentDump", "1.1", "q", "Bo", DestUniqueid="1.9")
+    assert [visit.queue for _, visit in played(story.heard_manager()).ledger.waiting()] == ["q"]
+    if end == "answered":
+        story.answered(41.2, "1.1", "q", "Eva", "1.10").completed(60, "1.1", "q", "Eva")
+    else:
+        story._of(41.2, "QueueCallerAbandon", "1.1", "q", HoldTime="41")
+        story.tells(41.21, "VarSet", Uniqueid="1.1", Variable="QUEUESTATUS", Value="TIMEOUT")
+
+    assert [call[:2] for call in calls(played(story.heard_manager()))] == [(end, 41)]
 
 
 def test_a_list_after_the_cut_names_the_caller_under_the_channel_that_took_the_place() -> None:
