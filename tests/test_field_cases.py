@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,7 +233,7 @@ def test_a_trace_saved_with_other_line_ends_is_played_all_the_same(tmp_path: Pat
     assert (visit["outcome"], visit["wait_seconds"], visit["talk_seconds"]) == ("answered", "9.000", "30.000")
 
 
-@pytest.mark.parametrize("saved_as", ["cr", "two cr", "half", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("saved_as", ["cr", "two cr", "half", "blanks", "blanks in lines", "utf-16", "utf-8-sig"])
 def test_a_trace_is_played_however_a_program_has_saved_it(tmp_path: Path, saved_as: str):
     told = (CASES / "line-ends.ami").read_text(encoding="utf-8").replace("\r\n", "\n")
     half = told.index("\n\n", len(told) // 2)
@@ -240,6 +241,8 @@ def test_a_trace_is_played_however_a_program_has_saved_it(tmp_path: Path, saved_
         "cr": told.replace("\n", "\r"),
         "two cr": told.replace("\n", "\r\r\n"),
         "half": told[:half].replace("\n", "\r\n") + told[half:],
+        "blanks": told.replace("\n", " \t\r\n"),
+        "blanks in lines": re.sub(r"(?<=\S)\n", "  \r\n", told).replace("\n\n", "\n\r\n"),
     }
     (tmp_path / "saved.ami").write_bytes(ends.get(saved_as, told).encode(saved_as if "utf" in saved_as else "utf-8"))
 

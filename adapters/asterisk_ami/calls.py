@@ -205,6 +205,23 @@ class Calls:
         self._end_ring(dest, ring, RingResult.BUSY if ring_ms == 0 else RingResult.NO_ANSWER, stamp, ring_ms)
         return True
 
+    def dumped(self, message: Message, stamp: Stamp) -> bool:
+        """Take an agent who picked up and hung up during the greeting: the caller, who had left the queue for that
+        agent, waits on, and no Leave will come.
+        """
+        unique, dest = message.get("Uniqueid", ""), message.get("DestUniqueid", "")
+        if not unique:
+            return False
+        leg = self._leg(unique, message)
+        if visit := self._leaver(leg, message.get("Queue", "")):
+            if ring := self._rings.get(dest):
+                self._end_ring(dest, ring, RingResult.REJECTED, stamp)
+            if not visit.told_gone and visit.abandoned is None:
+                leg.waiting, leg.leaving, leg.last, visit.left = visit, None, None, None
+                visit.greeted = False
+                self._held.pop(leg.unique, None)
+        return True
+
     def left(self, message: Message, stamp: Stamp) -> bool:
         unique = message.get("Uniqueid", "")
         if not unique:
@@ -404,6 +421,8 @@ class Calls:
             self._refuse(leg, status, message, stamp)
         elif known and (visit := known.leaving or known.waiting):
             visit.status = status
+            if visit is known.waiting and visit.abandoned:  # its Leave came before an agent hung up in a greeting
+                known.waiting, known.leaving = None, visit
             if visit is known.leaving:
                 self._settle(known)
                 self._forget_if_idle(known)

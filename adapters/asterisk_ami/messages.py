@@ -16,7 +16,10 @@ MAX_MESSAGE: Final = 256 * 1024
 """The longest message, in bytes. A message of a call is 1-4 kB; more is garbage, and must not fill the memory."""
 
 _OTHER_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_ANY_END: Final = re.compile(rb"\r*\n|\r")
+_ANY_END: Final = re.compile(rb"[ \t]*(?:\r*\n|\r)")
+_BLANKS_AT_END: Final = re.compile(rb"^(?:Event: \w+)?[ \t]+\r?$", re.MULTILINE)
+"""A line that never ends in a blank as Asterisk writes it: a program has put blanks there."""
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP: Final = re.compile(r"(\d{1,11})(?:\.(\d{1,6}))?", re.ASCII)
@@ -24,6 +27,7 @@ _LAST_SECOND: Final = 253_402_300_799
 
 _NAMES: Final = (
     "QueueCallerJoin QueueCallerLeave QueueCallerAbandon AgentCalled AgentConnect AgentComplete AgentRingNoAnswer "
+    "AgentDump "
     "HangupRequest SoftHangupRequest Hangup BlindTransfer AttendedTransfer LocalOptimizationBegin "
     "QueueParams QueueMember QueueEntry CoreShowChannel CoreShowChannelsComplete "
     "QueueStatusComplete QueueMemberStatus QueueMemberPause QueueMemberAdded QueueMemberRemoved "
@@ -150,13 +154,13 @@ def whole(text: str | None) -> int | None:
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
     """Cut a recording without an index into messages, each with the time written in it, if any.
 
-    Asterisk ends its lines with CR LF. Programs that save a trace keep the LF or the CR alone, write two CR, or all
-    of it as UTF-16.
+    Asterisk ends its lines with CR LF. Programs that save a trace keep the LF or the CR alone, write two CR, blanks
+    before the end, or all of it as UTF-16.
     """
     if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         recording = recording.decode("utf-16", "replace").encode()
     recording = recording.removeprefix(codecs.BOM_UTF8)
-    if _OTHER_END.search(recording):
+    if _OTHER_END.search(recording) or _BLANKS_AT_END.search(recording):
         recording = _ANY_END.sub(b"\r\n", recording)
     start = 0
     while start < len(recording):

@@ -92,6 +92,7 @@ class Translator:
             b"Event: QueueCallerAbandon": calls.abandoned,
             b"Event: AgentCalled": calls.called,
             b"Event: AgentRingNoAnswer": calls.not_answered,
+            b"Event: AgentDump": calls.dumped,
             b"Event: AgentConnect": calls.connected,
             b"Event: AgentComplete": calls.completed,
         }

@@ -231,7 +231,7 @@ class Translator:
             return
         self._lines += 1
         self._length = len(raw)
-        raw = raw.removeprefix(_BYTE_ORDER_MARK).strip(b"\0\r")
+        raw = raw.removeprefix(_BYTE_ORDER_MARK).strip(b"\0\r").rstrip(b" \t\r")
         if not raw:
             return
         if len(raw) > _MAX_LINE:

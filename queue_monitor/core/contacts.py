@@ -59,11 +59,37 @@ def history_of(contact_id: str, parts: Sequence[Evidence]) -> ContactHistory | N
     if len(stays) == 1:
         visit = stays[0].visit
         return ContactHistory(_contact_of_one(visit), (visit,))
-    stays.sort(key=_in_order)
+    stays = _ordered(stays)
     visits = tuple(_visits(_with_talks_ended(stays)))
     if any(visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) for visit in visits):
         visits = tuple(_over_with_the_call(visits, parts))
     return ContactHistory(_contact(contact_id, visits), visits)
+
+
+def _ordered(stays: list[MergedVisit]) -> list[MergedVisit]:
+    """Return the stays of one contact in order of entry.
+
+    A leg waits in one queue at a time. So of two of its stays that began within a second of a coarse clock, the one
+    that ended within that second came first.
+    """
+    ordered: list[MergedVisit] = []
+    for stay in sorted(stays, key=_in_order):
+        at = len(ordered)
+        while at and _came_after(ordered[at - 1], stay):
+            at -= 1
+        ordered.insert(at, stay)
+    return ordered
+
+
+def _came_after(before: MergedVisit, stay: MergedVisit) -> bool:
+    """Return whether a stay that seems to have begun before another one can only have begun after that had ended."""
+    latest = before.about + (before.about - before.first_at)
+    one, other = before.visit, stay.visit
+    if (one.switch, one.leg_id) != (other.switch, other.leg_id) or before.about == stay.about:
+        return False
+    if other.ended_wait_at is None or other.ended_wait_at >= latest:
+        return False
+    return one.ended_wait_at is None or one.ended_wait_at > latest
 
 
 def _in_order(stay: MergedVisit) -> tuple[datetime, bool, datetime, str]:
@@ -99,6 +125,9 @@ def _over_with_the_call(visits: tuple[Visit, ...], parts: Iterable[Evidence]) ->
     """
     answered = _first_answer(_before_call_back(visits))
     for visit in visits:
+        if visit.outcome not in (Outcome.WAITING, Outcome.UNKNOWN):
+            yield visit
+            continue
         ends = [one.ended_wait_at for one in visits if one is answered or _hung_up_beside(one, visit)]
         until = min((at for at in ends if at is not None and _waited_before(visit, at)), default=None)
         if until is None or not _has_no_end_before(visit, until) or _is_listed_after(visit, until, parts):

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
-from queue_monitor.core.used_again import as_stated, used_again
+from queue_monitor.core.used_again import as_stated, used_again, without_earlier_calls
 from queue_monitor.events import (
     CallAnswered,
     CallCompleted,
@@ -136,7 +136,10 @@ _NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 class VisitReport(Struct, gc=False):
-    """All reports under one visit id, one piece for each event: the same event twice changes nothing."""
+    """All reports under one visit id, one piece for each event: the same event twice changes nothing.
+
+    `is_other_call`: this is a part of the reports under an id that an earlier call had, too.
+    """
 
     visit_id: str
     source: str
@@ -151,6 +154,7 @@ class VisitReport(Struct, gc=False):
     sighted_at: datetime | None = None
     first_at: datetime | None = None
     last_at: datetime | None = None
+    is_other_call: bool = False
 
     def add(self, event: "_OfVisit") -> None:
         """Take in one call event of this visit."""
@@ -158,11 +162,11 @@ class VisitReport(Struct, gc=False):
         self._seen(at)
         contact_id = getattr(event, "contact_id", "")
         if contact_id and precision_ms < self.contacts.get(contact_id, precision_ms + 1):
-            self._name_contact(contact_id, precision_ms)
-            self.contacts = _without_earlier_calls(self.contacts)
+            self.name_contact(contact_id, precision_ms)
+            self.contacts = without_earlier_calls(self.contacts)
         _ADDS[type(event)](self, event, Timestamp(at, precision_ms, event.time_basis))
 
-    def _name_contact(self, contact_id: str, precision_ms: int) -> None:
+    def name_contact(self, contact_id: str, precision_ms: int) -> None:
         self.contacts = {**self.contacts, contact_id: precision_ms} if self.contacts else {contact_id: precision_ms}
 
     def _enter(self, event: CallEntered, moment: Timestamp) -> None:
@@ -227,7 +231,7 @@ class VisitReport(Struct, gc=False):
         if caller.position is not None:
             self._placed(event.as_of, caller.position)
         if caller.contact_id and caller.contact_id not in self.contacts:
-            self._name_contact(caller.contact_id, COARSE_MS)
+            self.name_contact(caller.contact_id, COARSE_MS)
         began = caller.entered_at
         if began is None and caller.waited_ms is not None:
             began = event.as_of - timedelta(milliseconds=caller.waited_ms)
@@ -252,7 +256,9 @@ class VisitReport(Struct, gc=False):
     def tell_apart(self, contact_id: str, known_as: str, leg_id: str) -> None:
         """Let what is reported of a contact be another one's, whose id the switch had used before."""
         claims = self.contacts or {leg_id: COARSE_MS}
-        self.contacts = {known_as if one == contact_id else one: precision_ms for one, precision_ms in claims.items()}
+        self.contacts = {
+            known_as if as_stated(one) == contact_id else one: precision_ms for one, precision_ms in claims.items()
+        }
 
     def name_entries(self, at: datetime, contact_id: str, known_as: str) -> None:
         """Let the entries at this time be of a contact of which the switch had used the id before. Other entries under
@@ -260,7 +266,7 @@ class VisitReport(Struct, gc=False):
         """
         self.entries = tuple(
             structs.replace(entry, contact_id=known_as)
-            if entry.moment.at == at and as_stated(entry.contact_id) == contact_id != known_as
+            if entry.moment.at == at and entry.contact_id != known_as and as_stated(entry.contact_id) == contact_id
             else entry
             for entry in self.entries
         )
@@ -285,7 +291,7 @@ class VisitReport(Struct, gc=False):
             for contact_id, precision_ms in other.contacts.items()
             if precision_ms < self.contacts.get(contact_id, precision_ms + 1)
         }
-        self.contacts = _without_earlier_calls({**self.contacts, **finer})
+        self.contacts = without_earlier_calls({**self.contacts, **finer})
         if other.position is not None:
             self._placed(*other.position)
         if other.sighted_at is not None:
@@ -317,6 +323,8 @@ class VisitReport(Struct, gc=False):
     @property
     def entry(self) -> Entry | None:
         """Return the best report of the beginning of this visit: seen before computed, fine before coarse."""
+        if len(self.entries) == 1:
+            return self.entries[0]
         return min(
             self.entries,
             key=lambda entry: (not entry.known, entry.moment.precision_ms, entry.moment.at),
@@ -336,14 +344,6 @@ class VisitReport(Struct, gc=False):
         at = entry.moment.at if entry else self.first_at
         assert at is not None  # a report is made by an event or a sighting, and both have a time
         return at
-
-
-def _without_earlier_calls(contacts: Mapping[str, int]) -> Mapping[str, int]:
-    """Return these contacts; a report names an id that was used again as its source does, and means the later call."""
-    if len(contacts) < 2:
-        return contacts
-    again = {stated for one in contacts if (stated := as_stated(one)) != one}
-    return {one: precision_ms for one, precision_ms in contacts.items() if one not in again} if again else contacts
 
 
 def _with(pieces: tuple[Piece, ...], said: Piece) -> tuple[Piece, ...]:
@@ -436,6 +436,7 @@ class MergedVisit(Struct, frozen=True, gc=False):
     `ringing`: it rings at an agent now.
     `reason`: why it began, as far as that was stated.
     `about`: the best estimate of `first_at`, by which stays are in order.
+    `is_other_call`: an earlier call had the same visit id.
     """
 
     visit: Visit
@@ -443,3 +444,4 @@ class MergedVisit(Struct, frozen=True, gc=False):
     ringing: bool
     reason: EntryReason
     about: datetime
+    is_other_call: bool = False

@@ -22,6 +22,7 @@ from msgspec import structs
 from queue_monitor.core.contacts import NEW_CALL, NEW_CALL_AFTER_START, ContactHistory, history_of
 from queue_monitor.core.documents import Document
 from queue_monitor.core.evidence import DERIVED_SLACK, Evidence, EvidenceKey, MergedVisit, VisitReport
+from queue_monitor.core.lent_contacts import lend_contact
 from queue_monitor.core.matching import SAME_ENTRY, is_same_entry
 from queue_monitor.core.refusals import Refusals, is_one_call
 from queue_monitor.core.stays import read_stays
@@ -112,11 +113,8 @@ class Loaded(NamedTuple):
 
 @dataclass(slots=True)
 class _Call:
-    """The stays, each with its evidence, of one of the calls that had a contact id; `known_as` is "" while the call has
-    no id of its own.
-    """
+    """The stays, each with its evidence, of one of the calls that had a contact id."""
 
-    known_as: str
     stays: list[tuple[MergedVisit, Evidence]] = field(default_factory=list)
 
 
@@ -153,6 +151,7 @@ class Ledger:
         self._doubted: dict[int, Evidence] = {}
         self._reports: dict[tuple[str, str], tuple[VisitReport, Evidence]] = {}
         self._also: dict[EvidenceKey, str] = {}
+        self._gone_on: dict[tuple[str, str], dict[EvidenceKey, Evidence]] = {}
         self._rings: dict[tuple[str, str], str] = {}
         self._stories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
@@ -208,6 +207,7 @@ class Ledger:
             return
         evidence.also = tuple(sorted({*evidence.also, leg}))
         self._also[key] = evidence.leg_id
+        self._gone_on.setdefault((evidence.switch, leg), {})[evidence.key] = evidence
         self._recall_up(evidence)
         self._heard[id(evidence)] = evidence
         other = self._evidence.pop(key, None)
@@ -490,6 +490,7 @@ class Ledger:
         for evidence in heard.values():
             for contact_id in self._read(evidence):
                 contacts[contact_id] = True
+        contacts.update(dict.fromkeys(self._lend(heard.values()), True))
         for contact_id in list(contacts):
             contacts.update(dict.fromkeys(self._told_apart(contact_id), True))
         for contact_id, is_news in contacts.items():
@@ -531,6 +532,24 @@ class Ledger:
             self._evidence.pop(key, None)
         return sorted({*before, *now})
 
+    def _lend(self, heard: Collection[Evidence]) -> Iterator[str]:
+        """Let the stays of a caller who went on under another leg, and that leg's, be of one call; yield the contacts
+        concerned.
+        """
+        pairs = []
+        for evidence in heard:
+            its = self._gone_on.get((evidence.switch, evidence.leg_id), {})
+            pairs += [(before, evidence) for before in its.values()]
+        if legs := {(evidence.switch, leg) for evidence in heard for leg in evidence.also}:
+            keys = [key for key in self._evidence if key[:2] in legs]
+            pairs += [
+                (before, self._evidence[key]) for key in keys for before in self._gone_on.get(key[:2], {}).values()
+            ]
+        for before, after in pairs:
+            for lender, borrower in ((before, after), (after, before)):
+                if lend_contact(lender, borrower):
+                    yield from self._read(borrower)
+
     def _told_apart(self, contact_id: str) -> set[str]:
         """Give a later call, whose contact id an earlier one had, an id of its own; return the contacts concerned."""
         stated, own_parts = as_stated(contact_id), self._parts.get(contact_id, ())
@@ -544,37 +563,34 @@ class Ledger:
         stays.sort(key=lambda pair: (pair[0].first_at, pair[0].visit.visit_id))
         calls: list[_Call] = []
         for stay, part in stays:
-            own = stay.visit.contact_id
-            call = calls[-1] if calls else None
-            joins = own != stated and call is not None and own == call.known_as
-            if call is not None and not joins and (own == stated or _may_be_marked_alike(call, stay)):
-                joins = not self._is_another_call(call.stays, stay)
-            if call is None or not joins:
-                call = _Call(own if own != stated or call is None else "")
-                calls.append(call)
-            elif not call.known_as and own != stated:
-                call.known_as = own
-            call.stays.append((stay, part))
+            if not calls or not _may_be_of(calls[-1], stay) or self._is_another_call(calls[-1].stays, stay):
+                calls.append(_Call())
+            calls[-1].stays.append((stay, part))
         renamed = dict[int, Evidence]()
-        for call in reversed(calls):  # of reports of several calls the later ones are taken first
-            known_as = call.known_as or used_again(stated, call.stays[0][0].first_at)
+        for call in calls:
+            known_as = used_again(stated, call.stays[0][0].first_at)
+            if call is calls[0] and any(stay.visit.contact_id == stated for stay, _ in call.stays):
+                known_as = stated
             for stay, part in call.stays:
                 if stay.visit.contact_id == known_as:
                     continue
                 renamed[id(part)] = part
                 for report in part.reports.values():
                     report.name_entries(stay.first_at, stated, known_as)
-                    if stay.first_at - DERIVED_SLACK <= report.starts:
+                    if known_as not in report.contacts and _stay_of(report, part) is stay:
                         report.tell_apart(stated, known_as, part.leg_id)
         return {contact_id for part in renamed.values() for contact_id in self._read(part)}
 
     def _is_another_call(self, call: Sequence[tuple[MergedVisit, Evidence]], stay: MergedVisit) -> bool:
         """Return whether a stay with the contact id of this call belongs to a later call."""
         at, before = stay.first_at, stay.visit.prev_visit_id
-        visits = [earlier.visit for earlier, _ in call]
-        if stay.reason is EntryReason.CALLBACK or any(visit.visit_id == before for visit in visits):
+        if stay.reason is EntryReason.CALLBACK:
             return False
-        return all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits)
+        # the latest first: most calls have one that is not long over
+        visits = (earlier.visit for earlier, _ in reversed(call))
+        if not all(_is_long_over(visit, at, self._switch(visit.switch).restarts) for visit in visits):
+            return False
+        return all(earlier.visit.visit_id != before for earlier, _ in call)
 
     def _part_with(self, contact_id: str, evidence: Evidence) -> None:
         """Note that a contact has no part in this evidence any more."""
@@ -754,6 +770,10 @@ class Ledger:
                 self._rings.pop((evidence.switch, ring_id), None)
         for leg in evidence.also:
             self._also.pop((evidence.switch, leg, key[2]), None)
+            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
+                gone_on.pop(key, None)
+                if not gone_on:
+                    del self._gone_on[evidence.switch, leg]
         self._evidence.pop(key, None)
         self._open.discard(key)
         self._undecided.discard(key)
@@ -881,12 +901,15 @@ def _is_somebody_else(leg_id: str, contact_id: str | None, visit: Visit) -> bool
     return (int(its[1]), int(its[2])) > (int(before[1]), int(before[2]))
 
 
-def _may_be_marked_alike(call: _Call, stay: MergedVisit) -> bool:
-    """Return whether a stay whose contact is marked as used again may be of a call that is, too: both marks tell when
-    a visit began. A visit id that is used again is another call's.
-    """
+def _stay_of(report: VisitReport, part: Evidence) -> MergedVisit:
+    """Return the stay to which a report belongs, of several the one that began nearest."""
+    return min(part.stays, key=lambda stay: abs(stay.first_at - report.starts))
+
+
+def _may_be_of(call: _Call, stay: MergedVisit) -> bool:
+    """Return whether a stay may be of this call: a visit id that is used again is another call's."""
     visit_id = as_stated(stay.visit.visit_id)
-    return not call.known_as or all(as_stated(one.visit.visit_id) != visit_id for one, _ in call.stays)
+    return not stay.is_other_call or all(as_stated(one.visit.visit_id) != visit_id for one, _ in call.stays)
 
 
 def _is_long_over(visit: Visit, at: datetime, restarts: Sequence[datetime]) -> bool:

@@ -5,14 +5,17 @@ connection, report the same stay under different visit ids: reports are matched 
 And one visit id may name several stays, where a switch numbers its calls anew: such a report is parted.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from queue_monitor.core.contacts import NEW_CALL
 from queue_monitor.core.evidence import COARSE_MS, DERIVED_SLACK, Ending, Entry, Evidence, Piece, Timestamp, VisitReport
-from queue_monitor.core.used_again import used_again
+from queue_monitor.core.used_again import as_stated, used_again
 from queue_monitor.events import (
     CallEntered,
+    EntryReason,
     LeftOutcome,
     OutcomeBasis,
     TimeBasis,
@@ -31,6 +34,9 @@ after two probes (docs/switch-rules.md, rule 8).
 
 USED_AGAIN: Final = timedelta(minutes=1)
 
+_FEW: Final = 8
+"""Up to this many stays of a caller in a queue are compared one by one."""
+
 NEVER_SO_LONG: Final = timedelta(hours=12)
 """The limits for a visit id that is used again: an entry reported this long after the end of the visit (`USED_AGAIN`),
 or this long after its entry where no end was reported, belongs to another visit. Some switches number their calls anew.
@@ -47,18 +53,21 @@ def parted(report: VisitReport, evidence: Evidence) -> list[VisitReport]:
     """Return the visits that one visit id names: the first under that id, each later one with the time of its entry
     appended.
 
-    The id names another visit when an entry is reported long after the end of the one before, which is another call's,
-    and when an entry to another queue is: then the caller went there from the queue before.
+    The id names another visit when an entry, or an answer without one, is reported long after the end of the one
+    before, which is another call's, and when an entry to another queue is: then the caller went there from the queue
+    before.
     """
-    if len([entry for entry in report.entries if entry.known]) < 2:
+    known = [entry for entry in report.entries if entry.known]
+    entered = known + _entered_unseen(report, known) if known else []
+    if len(entered) < 2:
         return [report]
-    begins = _beginnings(report, evidence.queue)
+    begins = _beginnings(report, evidence.queue, entered)
     if len(begins) < 2:
         return [report]
     parts = [VisitReport(visit_id=report.visit_id, source=report.source) for _ in begins]
     contacts = _contacts_of_parts(report, evidence.leg_id, begins)
-    for at, (part, (entry, _)) in enumerate(zip(parts, begins, strict=True)):
-        began = entry.moment.at
+    for at, (part, (entry, is_other_call)) in enumerate(zip(parts, begins, strict=True)):
+        began, part.is_other_call = entry.moment.at, is_other_call
         until = begins[at + 1][0].moment.at if at + 1 < len(begins) else None
         low = None if at == 0 else began
         part.entries = _within(report.entries, low, until)
@@ -114,15 +123,37 @@ def _contacts_of_parts(report: VisitReport, leg_id: str, begins: list[tuple[Entr
         if entry.contact_id:
             claims = {entry.contact_id: report.contacts.get(entry.contact_id, entry.moment.precision_ms)}
         claimed |= claims.keys()
-        contacts.append({used_again(one, began) if one in earlier else one: ms for one, ms in claims.items()})
+        contacts.append(
+            {used_again(as_stated(one), began) if one in earlier else one: ms for one, ms in claims.items()}
+        )
     return contacts
 
 
-def _beginnings(report: VisitReport, queue: str) -> list[tuple[Entry, bool]]:
+def _entered_unseen(report: VisitReport, known: list[Entry]) -> list[Entry]:
+    """Return the beginnings of later visits of which only the answer was reported: nobody answers a caller hours after
+    the end of the visit, unless a call back was promised.
+    """
+    ends = [end.moment.at for end in report.endings if end.is_final]
+    ends += [completion.moment.at for completion in report.completions]
+    first_end = min(ends, default=None)
+    if first_end is None or all(answer.moment.at - first_end <= NEW_CALL for answer in report.answers):
+        return []
+    found = list[Entry]()
+    for answer in sorted(report.answers, key=lambda said: said.moment.at):
+        at = answer.moment.at
+        derived = next((entry for entry in report.entries if entry.piece == answer.piece and not entry.known), None)
+        begun = max((entry.moment.at for entry in (*known, *found) if entry.moment.at <= at), default=None)
+        ended = min((end for end in ends if begun is not None and begun <= end <= at), default=None)
+        is_told_late = any(at < entry.moment.at <= at + NEW_CALL for entry in known)
+        if ended is not None and at - ended > NEW_CALL and not is_told_late:
+            moment = derived.moment if derived and derived.moment.at > ended else answer.moment
+            found.append(Entry(answer.piece, moment, False, EntryReason.UNKNOWN, None))
+    return found
+
+
+def _beginnings(report: VisitReport, queue: str, entered: list[Entry]) -> list[tuple[Entry, bool]]:
     """Return the entries with which the visits of one visit id began, and whether each began another call."""
-    entered = sorted(
-        (entry for entry in report.entries if entry.known), key=lambda entry: (entry.moment.at, entry.piece)
-    )
+    entered = sorted(entered, key=lambda entry: (entry.moment.at, entry.piece))
     ends = [end.moment.at for end in report.endings if end.outcome is not LeftOutcome.UNKNOWN]
     ends += [completion.moment.at for completion in report.completions]
     begins, newest = [(entered[0], False)], entered[0]
@@ -144,35 +175,63 @@ def _lies_within(at: datetime, low: datetime | None, until: datetime | None) -> 
     return (low is None or at >= low) and (until is None or at < until)
 
 
+class _Groups:
+    """The stays that reports have been put to, each as a group of reports, found by the time at which they began.
+
+    A switch may send one caller back into a queue thousands of times: a report is held against the stays near it only.
+    """
+
+    def __init__(self, reports: Iterable[VisitReport]) -> None:
+        coarsest = max((report.entry.moment.precision_ms for report in reports if report.entry), default=COARSE_MS)
+        self._reach = CLOCKS_APART + timedelta(milliseconds=coarsest)
+        self._begun: list[tuple[datetime, int]] = []
+        self.groups: list[list[VisitReport]] = []
+
+    def place(self, report: VisitReport, within: timedelta = timedelta.max, *, only_alike: bool = False) -> bool:
+        """Put a report with the stay that it fits best, or make it a stay of its own where it fits none.
+
+        Returns False, and changes nothing, where the stays that it fits are all further away than `within`, or, with
+        `only_alike`, contradict it.
+        """
+        groups = self.groups
+        fits = [(gap, at) for at in self._near(report) if (gap := _gap(groups[at], report)) is not None]
+        if not fits:
+            insort(self._begun, (report.starts, len(groups)))
+            groups.append([report])
+            return True
+        near = [f for f in fits if f[0] <= within and not (only_alike and _goes_otherwise(groups[f[1]], report))]
+        if len(near) > 1:
+            near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], report), fit))
+        if near:
+            groups[near[0][1]].append(report)
+        return bool(near)
+
+    def _near(self, report: VisitReport) -> Sequence[int]:
+        """Return the groups with which a report may go; one that says nothing of its beginning may go with any."""
+        if report.entry is None or len(self._begun) <= _FEW:
+            return range(len(self.groups))
+        first = bisect_left(self._begun, (report.starts - self._reach, 0))
+        last = bisect_left(self._begun, (report.starts + self._reach, len(self.groups)))
+        return [at for _, at in self._begun[first:last]]
+
+
 def match(reports: list[VisitReport]) -> list[list[VisitReport]]:
     """Group the reports of each stay: those that saw the entry best come first, then those whose clock shows the same
-    time, then all others, each with the nearest.
+    time (first those that also say the same of the end), then all others, each with the nearest.
     """
     if len(reports) == 1:
         return [reports]
-    groups: list[list[VisitReport]] = []
-    ranked = sorted(reports, key=rank)
-    left = [report for report in ranked if not (report.is_seen_entering and _place(report, groups, timedelta()))]
+    found = _Groups(reports)
+    left = sorted(reports, key=rank)
+    for only_alike in (True, False):
+        left = [
+            report
+            for report in left
+            if not (report.is_seen_entering and found.place(report, timedelta(), only_alike=only_alike))
+        ]
     for report in left:
-        _place(report, groups)
-    return groups
-
-
-def _place(report: VisitReport, groups: list[list[VisitReport]], within: timedelta = timedelta.max) -> bool:
-    """Put a report with the stay that it fits best, or make it a stay of its own where it fits none.
-
-    Returns False, and changes nothing, where the stays that it fits are all further away than `within`.
-    """
-    fits = [(gap, at) for at, group in enumerate(groups) if (gap := _gap(group, report)) is not None]
-    if not fits:
-        groups.append([report])
-        return True
-    near = [fit for fit in fits if fit[0] <= within]
-    if len(near) > 1:
-        near.sort(key=lambda fit: (_goes_otherwise(groups[fit[1]], report), fit))
-    if near:
-        groups[near[0][1]].append(report)
-    return bool(near)
+        found.place(report)
+    return found.groups
 
 
 def rank(report: VisitReport) -> tuple[int, int, datetime, str]:
@@ -195,6 +254,8 @@ def _gap(group: list[VisitReport], report: VisitReport) -> timedelta | None:
         gap = abs(_middle(first) - entry.moment.middle)
         is_same = gap <= _slack(first.entry, entry.moment) or (gap <= CLOCKS_APART and _ends_alike(group, report))
         return max(timedelta(), gap - _half_a_second(entry.moment)) if is_same else None
+    if report.is_other_call and any(as_stated(other.visit_id) == as_stated(report.visit_id) for other in group):
+        return None
     if entry is not None:
         if _was_over_before(report, first.entry) or _is_listed_after_end(group, report):
             return None

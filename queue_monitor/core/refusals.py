@@ -1,8 +1,10 @@
 """Keeps the callers whom a queue refused, each counted once; who got into a queue in the same call was not refused."""
 
-from collections.abc import Callable, Collection, Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from msgspec import structs
@@ -32,9 +34,16 @@ class _Refused:
     told_by: set[str]
     is_counted: bool = True
 
+    @property
+    def at(self) -> datetime:
+        return self.refusal.at
+
+
+_at: Final = attrgetter("at")
+
 
 class Refusals:
-    """The refused callers in memory, by switch and leg.
+    """The refused callers in memory, by switch and leg, those of one leg in the order of time.
 
     `has_got_in`: returns whether the caller is known to have got into a queue in the same call.
     """
@@ -42,6 +51,7 @@ class Refusals:
     def __init__(self, has_got_in: Callable[[Refusal], bool]) -> None:
         self._has_got_in = has_got_in
         self._refused: dict[tuple[str, str], list[_Refused]] = {}
+        self._coarsest_ms = 0
 
     def __iter__(self) -> Iterator[Refusal]:
         for refused in self._refused.values():
@@ -58,14 +68,17 @@ class Refusals:
         """
         refusal = _refusal(event)
         same = self._refused.setdefault((refusal.switch, refusal.leg_id), [])
-        if (known := _same_refusal(same, refusal)) is not None:
+        self._coarsest_ms = max(self._coarsest_ms, refusal.precision_ms)
+        reach = TOLD_OF_REFUSAL + timedelta(milliseconds=2 * self._coarsest_ms)
+        near = _between(same, refusal.at - reach, refusal.at + reach)
+        if (known := _same_refusal(near, refusal)) is not None:
             before, known.refusal = known.refusal, _better_told(known.refusal, refusal)
             known.told_by.add(event.source)
             if known.is_counted and known.refusal != before:
                 return known.refusal, before
             return None, None
         counts = not self._has_got_in(refusal)
-        same.append(_Refused(refusal, {event.source}, counts))
+        insort(same, _Refused(refusal, {event.source}, counts), key=_at)
         return (refusal if counts else None), None
 
     def let_in(self, switch: str, known_as: Collection[str], at: datetime) -> tuple[Refusal, ...]:
@@ -74,8 +87,8 @@ class Refusals:
         """
         got_in = []
         for one in known_as:
-            for refused in self._refused.get((switch, one), ()):
-                if refused.is_counted and timedelta() <= at - refused.refusal.at <= NEW_CALL_AFTER_START:
+            for refused in _between(self._refused.get((switch, one), ()), at - NEW_CALL_AFTER_START, at):
+                if refused.is_counted:
                     refused.is_counted = False
                     got_in.append(refused.refusal)
         return tuple(got_in)
@@ -84,8 +97,8 @@ class Refusals:
         """Forget the refused caller that was counted for this event; return it, None when there was none."""
         said = _refusal(event)
         same = self._refused.get((said.switch, said.leg_id), [])
-        for refused in same:
-            if refused.refusal.source == said.source and refused.refusal.at == said.at:
+        for refused in _between(same, said.at, said.at):
+            if refused.refusal.source == said.source:
                 same.remove(refused)
                 return refused.refusal if refused.is_counted else None
         return None
@@ -106,9 +119,9 @@ def is_one_call(refusal: Refusal, visit: Visit) -> bool:
     return ended is None or refusal.at <= ended + NEW_CALL_AFTER_START
 
 
-def _same_refusal(told: list[_Refused], refusal: Refusal) -> _Refused | None:
+def _same_refusal(told: Sequence[_Refused], refusal: Refusal) -> _Refused | None:
     """Return the one of these that a source tells of here, the nearest in time; None where this is another."""
-    for other in sorted(told, key=lambda one: abs(one.refusal.at - refusal.at)):
+    for other in sorted(told, key=lambda one: abs(one.at - refusal.at)):
         before = other.refusal
         within = TOLD_OF_REFUSAL
         if refusal.source in other.told_by:
@@ -116,6 +129,11 @@ def _same_refusal(told: list[_Refused], refusal: Refusal) -> _Refused | None:
         if _may_be_one_queue(before.queue, refusal.queue) and abs(before.at - refusal.at) <= within:
             return other
     return None
+
+
+def _between(told: Sequence[_Refused], first: datetime, last: datetime) -> Sequence[_Refused]:
+    """Return those that were refused between two times, both included."""
+    return told[bisect_left(told, first, key=_at) : bisect_right(told, last, key=_at)]
 
 
 def _may_be_one_queue(one: str, other: str) -> bool:

@@ -18,6 +18,7 @@ from queue_monitor.core.evidence import (
     VisitReport,
 )
 from queue_monitor.core.matching import match, parted, queue_of, rank
+from queue_monitor.core.used_again import as_stated
 from queue_monitor.core.wait_ends import not_taken_back, outcome_of
 from queue_monitor.events import (
     EndedBy,
@@ -29,6 +30,7 @@ from queue_monitor.events import (
     milliseconds,
 )
 from queue_monitor.model import Outcome, Visit
+from queue_monitor.queues import queue_key
 
 
 def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]) -> tuple[MergedVisit, ...]:
@@ -43,15 +45,22 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
             return (stay,)
     heard = [report for report in evidence.reports.values() if report.first_at is not None]
     groups = match([part for report in heard for part in parted(report, evidence)])
-    if len(groups) == 1:
-        return (_read(evidence, groups[0], restarts, reconnects),)
-    read = [(_read(evidence, group, restarts, reconnects), group) for group in groups]
+    read = [(_stay_of(group, evidence, restarts, reconnects), group) for group in groups]
     read.sort(key=lambda pair: (pair[0].about, pair[0].visit.visit_id))
-    stays = [stay for stay, _ in read]
-    for at, following in enumerate(stays[1:]):
-        if _is_superseded(*read[at], following):
-            stays[at] = _superseded(stays[at], following)
-    return tuple(stays)
+    following: dict[str, MergedVisit] = {}
+    stays = []
+    for stay, group in reversed(read):
+        key = queue_key(stay.visit.queue)
+        later, following[key] = following.get(key), stay
+        stays.append(stay if later is None or not _is_superseded(stay, group, later) else _superseded(stay, later))
+    return tuple(reversed(stays))
+
+
+def _stay_of(
+    group: list[VisitReport], evidence: Evidence, restarts: list[datetime], reconnects: list[datetime]
+) -> MergedVisit:
+    plain = read_plain(evidence, group[0], restarts) if len(group) == 1 else None
+    return plain or _read(evidence, group, restarts, reconnects)
 
 
 def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
@@ -122,7 +131,8 @@ def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]
         key=key,
         position=report.position[1] if report.position else None,
     )
-    return MergedVisit(visit, began.at, None in report.rings.values(), entry.reason, began.middle)
+    is_ringing = None in report.rings.values()
+    return MergedVisit(visit, began.at, is_ringing, entry.reason, began.middle, report.is_other_call)
 
 
 def _reason_alone(reason: EntryReason, start_known: bool) -> EntryReason:
@@ -213,7 +223,8 @@ def _read(
         position=placed[1] if placed else None,
     )
     about = best.moment.middle if best else first_at
-    return MergedVisit(visit, first_at, any(result is None for result in rings.values()), reason, about)
+    is_ringing = any(result is None for result in rings.values())
+    return MergedVisit(visit, first_at, is_ringing, reason, about, any(report.is_other_call for report in group))
 
 
 def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | None, Timestamp | None, int]:
@@ -328,6 +339,12 @@ def _contact_id(evidence: Evidence, group: list[VisitReport], named: VisitReport
     return _claimed(claims, evidence) if claims else evidence.leg_id or named.visit_id
 
 
+def _age(contact_id: str) -> tuple[int, str, str]:
+    """Return the order of a contact id among those of one switch; of an id that is used again, as it is stated."""
+    stated = as_stated(contact_id)
+    return len(stated), stated, contact_id
+
+
 def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
     """Return the contact by the finest of several sources; a source that has reported only the leg may know better
     later.
@@ -335,7 +352,7 @@ def _claimed(claims: Iterable[tuple[str, int]], evidence: Evidence) -> str:
     Switches number their calls upwards: of two others the shorter and then the smaller id is the older call's. Where
     the caller goes on under another leg, whoever held the place before is gone: that leg's call is the caller's.
     """
-    ranked = sorted(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, len(claim[0]), claim[0]))
+    ranked = sorted(claims, key=lambda claim: (claim[1], claim[0] == evidence.leg_id, *_age(claim[0])))
     best = ranked[0][0]
     if best == evidence.leg_id and evidence.also:
         return next((claim for claim, _ in ranked if claim in evidence.also), best)

@@ -20,7 +20,15 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}([.,][0-9]{1,9})?")
 _MAYBE_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?")
 _DOTTED: Final = re.compile(r"([0-9]{1,3})\.([0-9]{2})\.([0-9]{2})()")
-"""Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`."""
+_WORDED: Final = re.compile(
+    r"(?:pt)?(?=[0-9])(?:([0-9]{1,3})(?:h|t|tim|timmar|timme))?(?:([0-9]{1,4})(?:m|min|minut|minuter))?"
+    r"(?:([0-9]{1,2})(?:[.,]([0-9]{1,9}))?(?:s|sek|sec|sekunder))?",
+    re.IGNORECASE,
+)
+_IN_SECONDS: Final = re.compile(r"(?:pt)?([0-9.,]+)(?:s|sek|sec|sekunder)", re.IGNORECASE)
+"""Hours, minutes, seconds and parts of a second, as `0:05:30`, `75:30` or, in Swedish, `0.05.30`; and with the units
+written out, as `5m30s`, `5 min 30 s` or `PT5M30S`.
+"""
 
 _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
 _NOTHING: Final = frozenset({"", "-", "--", "–", "—", "null", "(null)", "none", "nan", "n/a", "\\n"})
@@ -263,12 +271,14 @@ class RowReader:
 
     def _duration(self, cells: list[str], field: str) -> int:
         text = "".join(self._filled(cells, field).split())
-        if clock := _CLOCK.fullmatch(text) or _DOTTED.fullmatch(text):
-            hours, minutes, seconds, part = clock.groups()
-            if int(seconds) < 60 and (hours is None or int(minutes) < 60):
-                whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
-                return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
         told, unit = self._mapping.file.decimal, self._mapping.time.unit
+        if in_seconds := _IN_SECONDS.fullmatch(text):
+            text, unit = in_seconds[1], "seconds"
+        elif clock := _CLOCK.fullmatch(text) or _DOTTED.fullmatch(text) or _WORDED.fullmatch(text):
+            hours, minutes, seconds, part = clock.groups()
+            if int(seconds or 0) < 60 and (hours is None or int(minutes or 0) < 60):
+                whole = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
+                return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
         decimal = told or ","
         other = ".,".replace(decimal, "")
         if not told and _MAYBE_THOUSANDS.fullmatch(text):

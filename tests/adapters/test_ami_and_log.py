@@ -156,6 +156,17 @@ def originated() -> Told:
     return Told(story, [("q", "answered", 3, 57)], [("answered", 3, 1)], ((2, (("4.2", "q"),)), (30, ())), alone=False)
 
 
+def originated_and_passed_on() -> Told:
+    """The same caller is transferred to another queue, under the channel that is left."""
+    story = Twofold(**{"4.2": "4.1", "4.9": "4.1"}).joins(0.2, "4.2", "q").answered(3.2, "4.2", "q", "Bo", "4.3")
+    its = {"LocalOneUniqueid": "4.1", "LocalTwoUniqueid": "4.2", "SourceUniqueid": "4.9", "SourceLinkedid": "4.1"}
+    story.tells(3.3, "LocalOptimizationBegin", **its).hangs_up(3.4, "4.2").hangs_up(3.4, "4.1")
+    story.goes_on("4.2", "q", "4.9").blind_transfer(20, "4.9", "q", "Bo", "r").joins(20.2, "4.9", "r")
+    story.answered(30.2, "4.9", "r", "Eva", "4.12").completed(60, "4.9", "r", "Eva").hangs_up(60.1, "4.9")
+    its_stays: list[Stay] = [("q", "answered", 3, 17), ("r", "answered", 10, 30)]
+    return Told(story, its_stays, [("answered", 3, 2)], ((2, (("4.2", "q"),)), (10, ()), (40, ())), alone=False)
+
+
 def another_channel() -> Told:
     """A masquerade: nothing tells that the caller goes on under another channel."""
     story = Twofold().joins(0.2, "1.1", "q").tells(20, "Rename", Uniqueid="1.1").hangs_up(20.1, "1.1")
@@ -195,6 +206,18 @@ def a_list_that_leaves_one_out() -> Told:
     return Told(story, [("q", "answered", 60, 29)], [("answered", 60, 1)])
 
 
+def left_by_an_agent() -> Told:
+    """An agent picks up and hangs up in the greeting; the caller, who has left the queue for that agent, waits on."""
+    story = Twofold().joins(0.2, "1.1", "q").rings(5, "1.1", "q", "Bo", "1.9")
+    story._of(8.1, "QueueCallerLeave", "1.1", "q")
+    story._of(10.5, "AgentDump", "1.1", "q", "Bo", DestUniqueid="1.9")
+    story._line(10.5, "1.1", "q", "Bo", "AGENTDUMP", "").hangs_up(10.51, "1.9")
+    story.tells(40.1, "HangupRequest", Uniqueid="1.1").hangs_up(40.2, "1.1")
+    story._of(40.11, "QueueCallerAbandon", "1.1", "q", HoldTime="40")
+    story._line(40.11, "1.1", "q", "NONE", "ABANDON", 1, 1, 40)
+    return Told(story, [("q", "abandoned", 40, None)], [("abandoned", 40, 1)])
+
+
 STORIES: list[Callable[[], Told]] = [
     redirected,
     moved_back,
@@ -206,10 +229,12 @@ STORIES: list[Callable[[], Told]] = [
     nested,
     nested_given_up,
     originated,
+    originated_and_passed_on,
     another_channel,
     twice_in_one_second,
     three_times,
     a_list_that_leaves_one_out,
+    left_by_an_agent,
 ]
 
 
@@ -251,6 +276,21 @@ def test_each_story_is_the_same_when_the_monitor_starts_in_between(tell: Callabl
     told = tell()
     for seconds_after, waiting in told.starts:
         check(told.story.restarted(seconds_after, *waiting), told)
+
+
+@pytest.mark.parametrize("end", ["timeout", "answered"])
+def test_a_caller_whom_an_agent_leaves_in_the_greeting_waits_on_until_the_end(end: str) -> None:
+    story = Twofold().joins(0.2, "1.1", "q").rings(5, "1.1", "q", "Bo", "1.9")
+    story._of(8.1, "QueueCallerLeave", "1.1", "q")
+    story._of(10.5, "AgentDump", "1.1", "q", "Bo", DestUniqueid="1.9")
+    assert [visit.queue for _, visit in played(story.heard_manager()).ledger.waiting()] == ["q"]
+    if end == "answered":
+        story.answered(41.2, "1.1", "q", "Eva", "1.10").completed(60, "1.1", "q", "Eva")
+    else:
+        story._of(41.2, "QueueCallerAbandon", "1.1", "q", HoldTime="41")
+        story.tells(41.21, "VarSet", Uniqueid="1.1", Variable="QUEUESTATUS", Value="TIMEOUT")
+
+    assert [call[:2] for call in calls(played(story.heard_manager()))] == [(end, 41)]
 
 
 def test_a_list_after_the_cut_names_the_caller_under_the_channel_that_took_the_place() -> None:
@@ -348,6 +388,29 @@ def test_two_stays_in_a_second_of_which_a_cut_hides_the_second_are_in_their_orde
     assert [(one.first_queue, one.outcome.value) for one in live.ledger.contacts() if one.first_queue != "z"] == [
         ("q", "timeout")
     ]
+
+
+def test_two_stays_in_a_second_of_which_a_cut_hides_the_first_are_told_apart_by_their_ends() -> None:
+    """A caller is moved back into the queue while nobody listens, and hangs up there later."""
+    story = Twofold().joins(21.43, "1.1", "q").abandons(21.83, "1.1", "q", moved_to="q").joins(21.93, "1.1", "q")
+    manager = story.abandons(59.53, "1.1", "q").hangs_up(59.6, "1.1").heard_manager(lost=(20.4, 21.92))
+
+    for items in (manager + story.heard_log(), story.heard_log() + manager):
+        live = played(items)
+        assert [stay[1] for stay in stays(live)] == ["transferred_out", "abandoned"]
+        assert [(outcome, visits) for outcome, _, visits in calls(live)] == [("abandoned", 2)]
+
+
+def test_a_stay_that_the_log_alone_has_follows_one_that_ended_within_its_first_second() -> None:
+    """A caller is moved on to another queue at once; the connection is lost just before the second entry."""
+    story = Twofold().joins(36.63, "1.1", "r").abandons(36.73, "1.1", "r", moved_to="q").joins(36.83, "1.1", "q")
+    manager = story.abandons(436.9, "1.1", "q").hangs_up(437, "1.1").heard_manager(lost=(36.82, 38.3))
+
+    for items in (manager + story.heard_log(), story.heard_log() + manager):
+        live = played(items)
+        assert [(one.first_queue, one.outcome.value) for one in live.ledger.contacts() if one.first_queue != "z"] == [
+            ("r", "abandoned")
+        ]
 
 
 def test_the_second_in_which_a_line_was_written_says_whose_it_is() -> None:

@@ -697,11 +697,16 @@ def test_who_is_thrown_out_and_comes_again_within_a_second_has_been_there_twice(
 # Line ends
 
 
-@pytest.mark.parametrize("end", [b"\r\n", b"\n\n", b"\r\r\n"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n\n", b"\r\r\n", b" \n", b"\t \r\n"])
 def test_line_ends_make_no_difference(end: bytes) -> None:
-    raw = case("two-members")
+    for raw in (case("two-members"), text(*ROUND)):
+        assert told(played(raw.replace(b"\n", end))) == told(played(raw))
 
-    assert told(played(raw.replace(b"\n", end))) == told(played(raw))
+
+ROUND = (
+    *("0|1.1|q|NONE|ENTERQUEUE|||1", "9|1.1|q|NONE|WITHDRAW|1|1|9|callback", "20|1.2|q|NONE|ENTERQUEUE|||1"),
+    *("30|NONE|NONE|NONE|QUEUESTART", "40|1.3|q|NONE|ENTERQUEUE|||1", "49|1.3|q|NONE|ABANDON|1|1|9"),
+)
 
 
 @pytest.mark.parametrize("saved_as", ["cr", "utf-16"])

@@ -38,18 +38,22 @@ def contact(story: Scenario) -> Contact:
     return only
 
 
-def stories(story: Scenario, order: tuple[int, ...]) -> list[ContactHistory]:
+def stories(story: Scenario, order: tuple[int, ...], *, asked: bool = False) -> list[ContactHistory]:
+    """Return the calls of these events in this order, each told twice; with `asked`, somebody asks after each."""
     ledger = Ledger()
     for at in order:
         ledger.apply(story.events[at])
         ledger.apply(story.events[at])
+        if asked:
+            ledger.take_changes()
     return sorted(ledger.stories(), key=lambda told: told.contact.contact_id)
 
 
 def whatever_the_order(story: Scenario) -> None:
     orders = permutations(range(len(story.events)))
     first = stories(story, next(orders))
-    assert all(stories(story, order) == first for order in orders)
+    for order in orders:
+        assert stories(story, order) == stories(story, order, asked=True) == first
 
 
 def ring_failed(story: Scenario, seconds: float, ring: str, agent: str | None = None) -> Scenario:
@@ -287,6 +291,51 @@ def test_who_is_passed_on_under_ids_used_again_is_one_contact_a_day(order: int) 
         later.apply(event)
     assert parts
     assert {one.contact_id: one for one in later.contacts()} == {one.contact_id: one for one in ledger.contacts()}
+
+
+@pytest.mark.parametrize(("reported", "wait"), [(None, None), (8_000, 8_000)])
+@pytest.mark.parametrize("end", ["completed", "left"])
+def test_an_answer_hours_after_the_end_of_a_visit_is_of_another_call_whose_entry_nobody_told(
+    end: str, reported: int | None, wait: int | None
+) -> None:
+    """A sender numbers its calls anew each day, and the entry of the second one is lost."""
+    story = Scenario().entered(0, "a")
+    story = story.answered(10, "a").completed(60, "a") if end == "completed" else story.left(10, "a")
+    story.answered(DAY + 10, "a", wait_ms_reported=reported).completed(DAY + 70, "a")
+    first, second = sorted(story.live.ledger.visits(), key=lambda visit: visit.visit_id)
+
+    assert (first.wait_ms, first.start_known) == (10_000, True)
+    assert first.outcome is (Outcome.ANSWERED if end == "completed" else Outcome.ABANDONED)
+    assert (second.outcome, second.wait_ms, second.start_known) == (Outcome.ANSWERED, wait, False)
+    assert (second.talk_ms, len(calls(story))) == (60_000, 2)
+    whatever_the_order(story)
+
+
+def test_an_answer_after_a_promise_to_call_back_is_of_that_visit_however_late() -> None:
+    story = Scenario().entered(0, "a").left(10, "a", "callback").answered(DAY, "a")
+
+    assert visit(story).visit_id == "luleå:a@kundcenter"
+
+
+@pytest.mark.parametrize("second", ["luleå:a", "luleå:a.2"], ids=["one visit id", "two visit ids"])
+def test_a_call_under_ids_used_again_may_be_told_in_any_order(second: str) -> None:
+    """A caller waits in two queues, one after the other, on the day after somebody else had the same ids."""
+    story = Scenario().entered(0, "a", visit="luleå:a").completed(70, "a", visit="luleå:a")
+    story.entered(DAY, "a", "bygglov", visit="luleå:a").entered(DAY + 20, "a", visit=second)
+    story.left(DAY + 50, "a", "timeout", visit=second)
+    its = stories(story, (0, 1, 2, 3, 4))
+
+    assert [(one.contact.contact_id, len(one.visits)) for one in its] == [("luleå:a", 1), (again(story, DAY), 2)]
+    whatever_the_order(story)
+
+
+def test_a_call_is_the_earlier_ones_again_when_an_earlier_entry_says_so() -> None:
+    """The entry that seemed to begin a later call was told twice, with two times; the earlier time is the right one."""
+    story = Scenario().entered(0, "a", "bygglov", visit="luleå:1").left(61, "a", "closed", visit="luleå:1")
+    story.entered(121, "a", visit="luleå:1").entered(121, "a", visit="luleå:2").entered(120, "a", visit="luleå:2")
+    story.left(150, "a", visit="luleå:2")
+
+    whatever_the_order(story)
 
 
 def test_a_contact_id_used_again_after_a_start_of_the_switch_is_another_contact() -> None:

@@ -1,9 +1,11 @@
 """What is true about callers: the rules of docs/switch-rules.md and docs/definitions.md, one test each."""
 
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 
 import pytest
 
+from queue_monitor.core import matching, refusals
 from queue_monitor.core.assessment import decided
 from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.ledger import Ledger
@@ -652,3 +654,38 @@ def test_a_list_after_the_answer_takes_no_wait_away(later: float | None):
 
     (contact,) = story.live.ledger.contacts()
     assert (contact.outcome, contact.wait_ms) == (Outcome.ANSWERED, 30_000)
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[object]:
+    """Return a list that grows with each call of a function from now on."""
+    calls, function = list[object](), getattr(module, name)
+
+    def noted(*told: object) -> object:
+        calls.append(told)
+        return function(*told)
+
+    monkeypatch.setattr(module, name, noted)
+    return calls
+
+
+def test_a_caller_who_comes_back_a_thousand_times_is_held_against_the_stays_near_by(monkeypatch: pytest.MonkeyPatch):
+    """A dialplan sends a waiting caller back into the queue every ten seconds."""
+    story = Scenario()
+    for at in range(1_000):
+        story.entered(10 * at, "anna", visit=f"v{at}").left(10 * at + 9, "", "timeout", visit=f"v{at}")
+    compared = calls_of(monkeypatch, matching, "_gap")
+
+    assert len(list(story.live.ledger.visits())) == 1_000
+    assert len(compared) < 10 * 1_000
+
+
+def test_a_caller_who_is_refused_a_thousand_times_is_held_against_the_refusals_near_by(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    compared = calls_of(monkeypatch, refusals, "_may_be_one_queue")
+    story = Scenario()
+    for at in range(1_000):
+        story.refused(10 * at, "anna")
+
+    assert len(list(story.live.ledger.refusals())) == 1_000
+    assert len(compared) < 20 * 1_000

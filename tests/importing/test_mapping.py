@@ -108,6 +108,10 @@ def reader(tmp_path: Path, decimal: str = ",", unit: str = "seconds", form: str 
         ("04.03.2024 08:00:00;K;Ja;0:00:34.5;;;", 34_500, None),
         ("04.03.2024 08:00:00;K;Ja;1\N{NARROW NO-BREAK SPACE}234;;;", 1_234_000, None),
         ("04.03.2024 08:00:00;K;Nej;-;–;04.03.2024 08:00:09;", 9_000, None),
+        ("04.03.2024 08:00:00;K;Ja;5m12s;;;1h2m", 312_000, 3_720_000),
+        ("04.03.2024 08:00:00;K;Ja;5 min 12 s;;;1 tim 5 s", 312_000, 3_605_000),
+        ("04.03.2024 08:00:00;K;Ja;PT5M12.5S;;;PT90M", 312_500, 5_400_000),
+        ("04.03.2024 08:00:00;K;Ja;312 sek;;;0,5 s", 312_000, 500),
     ],
 )
 def test_waits_are_read_as_seconds_as_a_clock_or_between_times(
@@ -128,6 +132,10 @@ def test_waits_are_read_as_seconds_as_a_clock_or_between_times(
         ("04.03.2024 08:00:00;K;Ja;42.5;;;", "Wait (wait)", "'##.#'; expected seconds such as 42,5"),
         ("04.03.2024 08:00:00;K;Ja;1e5;;;", "Wait (wait)", "expected seconds"),
         ("04.03.2024 08:00:00;K;Ja;00:61:00;;;", "Wait (wait)", "expected seconds"),
+        ("04.03.2024 08:00:00;K;Ja;1h61m;;;", "Wait (wait)", "expected seconds"),
+        ("04.03.2024 08:00:00;K;Ja;312 ms;;;", "Wait (wait)", "expected seconds"),
+        ("04.03.2024 08:00:00;K;Ja;PT;;;", "Wait (wait)", "expected seconds"),
+        ("04.03.2024 08:00:00;K;Ja;5s12m;;;", "Wait (wait)", "expected seconds"),
         ("04.03.2024 08:00:00;K;Ja;-3;;;", "Wait (wait)", "expected seconds"),
         ("04.03.2024 08:00:00;K;Ja;;;;", "wait, answered, ended", "how long the caller waited is not told"),
         ("04.03.2024 08:00:00;K;Ja;;;;30", "wait, answered, ended", "how long the caller waited is not told"),
@@ -182,7 +190,7 @@ def test_the_decimal_sign_and_the_unit_are_those_of_the_mapping(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("decimal", "written", "wait_ms"),
     [
-        *(("", "1,234", None), ("", "12,500", None), ("", "0,500", 500), ("", "42,5", 42_500)),
+        *(("", "1,234", None), ("", "1,234 s", None), ("", "12,500", None), ("", "0,500", 500), ("", "42,5", 42_500)),
         *((",", "1,234", 1_234), (".", "1.234", 1_234), (".", "1,234", None), ("", "1234,567", 1_234_567)),
     ],
 )

@@ -1,0 +1,25 @@
+"""Says whose call a leg is of that a caller goes on under, where a source knows nothing but the leg."""
+
+from queue_monitor.core.evidence import COARSE_MS, Evidence
+
+
+def lend_contact(lender: Evidence, borrower: Evidence) -> bool:
+    """Let the stays of a caller's leg be of the call that is known of the same caller's stays under another leg, or in
+    another queue; return whether that is news.
+
+    A queue_log knows a call by its leg alone. Where that is all that is known here, the other stays know better.
+    """
+    if lender is borrower or not lender.stays:
+        return False
+    contact_id = lender.stays[-1].visit.contact_id
+    lenders = {claim: ms for report in lender.reports.values() for claim, ms in report.contacts.items()}
+    borrowers = {claim for report in borrower.reports.values() for claim in report.contacts}
+    if contact_id == borrower.leg_id or not borrowers <= {borrower.leg_id, *borrower.also, *lenders}:
+        return False
+    precision_ms = lenders.get(contact_id, COARSE_MS)
+    is_news = False
+    for report in borrower.reports.values():
+        if precision_ms < report.contacts.get(contact_id, precision_ms + 1):
+            report.name_contact(contact_id, precision_ms)
+            is_news = True
+    return is_news
