@@ -40,7 +40,7 @@ def applied(events: list[Event], rules: Rules) -> Live:
 
 
 def stories(live: Live) -> dict[str, ContactHistory]:
-    return {story.contact.contact_id: story for story in live.ledger.stories()}
+    return {story.contact.contact_id: story for story in live.ledger.histories()}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -82,7 +82,7 @@ def build_service(
     tokens: TokenFile | None = None,
     renewal: Renewal | None = None,
     keys: MonthKeys | None = None,
-    on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None,
+    on_forgotten: Callable[[list[ContactHistory]], None] = lambda histories: None,
     build: Callable[[Source, Clock], Adapter] = build_adapter,
 ) -> Service:
     """Build the service; a test hands in its own clock, store or adapters by the same names.

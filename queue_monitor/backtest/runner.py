@@ -168,11 +168,11 @@ class _Collector:
     def end_day(self) -> None:
         played = self._course.played
         judged = self._course.watches
-        stories = [s for s in self._live.ledger.stories() if s.contact.entered_at and self._is_today(s)]
+        histories = [s for s in self._live.ledger.histories() if s.contact.entered_at and self._is_today(s)]
         for name, queues in self._live.scopes():
             span = self._live.calendars.of(queues[0]).span(self._day)
             if span is not None:
-                day = self._lived_day(name, queues, span, stories, judged)
+                day = self._lived_day(name, queues, span, histories, judged)
                 if day.of:
                     self.run.days.append(day)
         self.run.alerts += played.alerts
@@ -181,8 +181,8 @@ class _Collector:
         for done in (played.alerts, played.predictions, played.forgotten):
             done.clear()
 
-    def _is_today(self, story: ContactHistory) -> bool:
-        entered = story.contact.entered_at
+    def _is_today(self, history: ContactHistory) -> bool:
+        entered = history.contact.entered_at
         return entered is not None and self._live.rules.calendar.day_of(entered) == self._day
 
     def _lived_day(
@@ -190,13 +190,13 @@ class _Collector:
         name: str,
         queues: tuple[str, ...],
         span: tuple[datetime, datetime],
-        stories: Sequence[ContactHistory],
+        histories: Sequence[ContactHistory],
         judged: bool,
     ) -> BacktestDay:
         target = self._live.rules.target
         keys = keys_of(queues)
-        ours = [story for story in stories if queue_key(story.contact.first_queue) in keys]
-        calls = tuple(call for story in ours for call in self._past_call(story, target))
+        ours = [history for history in histories if queue_key(history.contact.first_queue) in keys]
+        calls = tuple(call for history in ours for call in self._past_call(history, target))
         missed = [call.settled for call in calls if call.missed]
         of = sum(call.counted for call in calls)
         return BacktestDay(
@@ -210,15 +210,15 @@ class _Collector:
             gone=budget_gone(missed, of, target.ratio),
             said=tuple(self._said(name)) if judged else (),
             chances=tuple(self._chances.get(name, ())),
-            callers=tuple(self._callers(keys, stories)),
+            callers=tuple(self._callers(keys, histories)),
         )
 
     def _second(self, at: datetime) -> float:
         return (at - self._midnight).total_seconds()
 
-    def _past_call(self, story: ContactHistory, target: Target) -> Iterator[PastCall]:
+    def _past_call(self, history: ContactHistory, target: Target) -> Iterator[PastCall]:
         """Return a contact as it counts for the target; None outside opening hours or without a known wait."""
-        contact, windows = story.contact, self._live.windows
+        contact, windows = history.contact, self._live.windows
         judged = windows.place_contact(contact, contact.settled_at or self._midnight + timedelta(days=1))
         if judged is None or not judged.place.inside or judged.wait_ms is None:
             self.run.outside_hours += judged is not None and not judged.place.inside
@@ -251,10 +251,10 @@ class _Collector:
                     text=f"{alert.title} {alert.text}".strip(),
                 )
 
-    def _callers(self, keys: frozenset[str], stories: Iterable[ContactHistory]) -> Iterator[Caller]:
+    def _callers(self, keys: frozenset[str], histories: Iterable[ContactHistory]) -> Iterator[Caller]:
         told = {made.visit_id: made.wait for made in self._course.played.predictions}
-        for story in stories:
-            for visit in story.visits:
+        for history in histories:
+            for visit in history.visits:
                 if queue_key(visit.queue) not in keys or visit.entered_at is None or visit.ended_wait_at is None:
                     continue
                 if not self._live.calendars.of(visit.queue).is_open(visit.entered_at):

@@ -59,13 +59,13 @@ class Departures:
     """
 
     def __init__(self, story_of: Callable[[str], ContactHistory | None]) -> None:
-        self._story_of = story_of
+        self._history_of = story_of
         self._gone: dict[str, _Gone | None] = {}
 
-    def note(self, contact_id: str, story: ContactHistory | None) -> None:
+    def note(self, contact_id: str, history: ContactHistory | None) -> None:
         """Note that a contact has changed; None means that there is no such contact."""
         self._gone.pop(contact_id, None)
-        if story is not None and story.contact.outcome in MAY_STILL_BE_ANSWERED:
+        if history is not None and history.contact.outcome in MAY_STILL_BE_ANSWERED:
             self._gone[contact_id] = None
 
     def at(self, now: datetime, windows: Windows, target: Target, calendar: Calendar) -> dict[str, list[Departed]]:
@@ -89,10 +89,10 @@ class Departures:
         """Return how a contact counts from now on, at most until midnight, when other rules may come into force; None
         when nothing can come of it any more.
         """
-        story = self._story_of(contact_id)
-        if story is None:
+        history = self._history_of(contact_id)
+        if history is None:
             return None
-        contact = story.contact
+        contact = history.contact
         judged = windows.place_contact(contact, now)
         exit_policy = windows.exit_policy(contact.first_queue, minute_of(now))
         until = None if judged is None else _may_be_called_back_until(contact, judged, exit_policy)

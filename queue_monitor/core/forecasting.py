@@ -49,7 +49,7 @@ class Forecaster(Protocol):
     def start_day(self, day: date) -> None:
         """Start a local day, and learn from the one before."""
 
-    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, history: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
 
     def doubt(self, visits: Iterable[DoubtfulVisit]) -> None:

@@ -105,7 +105,7 @@ class HeldCalls:
     def transfer_waits(self, start: datetime, end: datetime, queue: str | None = None) -> list[TransferWaits]:
         """Return the waits after a transfer of the calls held, by receiving queue. Raises `ValueError`."""
         self._check_queue(queue)
-        return transfer_waits(self._live.ledger.stories(), start, end, queue)
+        return transfer_waits(self._live.ledger.histories(), start, end, queue)
 
     def stored_calls(self, start: datetime, end: datetime, queue: str | None = None) -> list[StoredCall]:
         """Return the calls held that count between two moments, as history would keep them. Raises `ValueError`."""
@@ -113,8 +113,8 @@ class HeldCalls:
             raise ValueError("to: must lie after from")
         self._check_queue(queue)
         found = (
-            as_stored(story, self._live.windows.counted(story.contact.contact_id))
-            for story in self._live.ledger.stories()
+            as_stored(history, self._live.windows.counted(history.contact.contact_id))
+            for history in self._live.ledger.histories()
         )
         key = None if queue is None else queue_key(queue)
         return [call for call in found if start <= call.at < end and key in (None, queue_key(call.first_queue))]

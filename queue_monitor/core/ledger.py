@@ -107,7 +107,7 @@ class Loaded(NamedTuple):
     """A contact that was loaded, with the history that its document alone gives."""
 
     contact_id: str
-    story: ContactHistory | None
+    history: ContactHistory | None
     reached_later: bool | None
 
 
@@ -153,7 +153,7 @@ class Ledger:
         self._also: dict[EvidenceKey, str] = {}
         self._gone_on: dict[tuple[str, str], dict[EvidenceKey, Evidence]] = {}
         self._rings: dict[tuple[str, str], str] = {}
-        self._stories: dict[str, ContactHistory] = {}
+        self._histories: dict[str, ContactHistory] = {}
         self._parts: dict[str, tuple[Evidence, ...]] = {}
         self._used_again: dict[str, set[str]] = {}
         self._mentioned: dict[str, str] = {}
@@ -295,8 +295,8 @@ class Ledger:
     def _has_got_in(self, refusal: Refusal) -> bool:
         """Return whether a refused caller is known to have got into a queue in the same call."""
         self._settle()
-        stories = filter(None, map(self._stories.get, {refusal.contact_id, refusal.leg_id}))
-        return any(is_one_call(refusal, visit) for story in stories for visit in story.visits)
+        histories = filter(None, map(self._histories.get, {refusal.contact_id, refusal.leg_id}))
+        return any(is_one_call(refusal, visit) for history in histories for visit in history.visits)
 
     def _entered(self, event: CallEntered) -> Applied:
         """Note a caller who enters; one who was refused by another queue just before, in the same call, got in."""
@@ -475,7 +475,7 @@ class Ledger:
         """Return every contact that has new events since the last call, even where they changed nothing."""
         self._settle()
         changed, self._changed = self._changed, {}
-        return [Change(contact_id, before, self._stories.get(contact_id)) for contact_id, before in changed.items()]
+        return [Change(contact_id, before, self._histories.get(contact_id)) for contact_id, before in changed.items()]
 
     def _settle(self) -> None:
         """Work out again every contact that new events touch, before or now, each once."""
@@ -494,8 +494,8 @@ class Ledger:
         for contact_id in list(contacts):
             contacts.update(dict.fromkeys(self._told_apart(contact_id), True))
         for contact_id, is_news in contacts.items():
-            before = self._stories.get(contact_id)
-            after = self._story(contact_id)
+            before = self._histories.get(contact_id)
+            after = self._history(contact_id)
             if is_news or before != after:
                 self._changed.setdefault(contact_id, before)
                 self._remember(contact_id, after)
@@ -597,25 +597,25 @@ class Ledger:
         if (parts := self._parts.get(contact_id)) is not None:
             self._parts[contact_id] = tuple(part for part in parts if part is not evidence)
 
-    def _remember(self, contact_id: str, story: ContactHistory | None) -> None:
+    def _remember(self, contact_id: str, history: ContactHistory | None) -> None:
         self._waiting.pop(contact_id, None)
         self._talking.pop(contact_id, None)
-        if story is None:
-            self._stories.pop(contact_id, None)
+        if history is None:
+            self._histories.pop(contact_id, None)
             self._parts.pop(contact_id, None)
             if (others := self._used_again.get(stated := as_stated(contact_id))) is not None:
                 others.discard(contact_id)
                 if not others:
                     del self._used_again[stated]
             return
-        self._stories[contact_id] = story
-        for visit in story.visits:
+        self._histories[contact_id] = history
+        for visit in history.visits:
             if visit.outcome is Outcome.WAITING:
                 self._waiting[contact_id] = None
             elif visit.outcome is Outcome.ANSWERED and visit.completed_at is None:
                 self._talking[contact_id] = None
 
-    def _story(self, contact_id: str) -> ContactHistory | None:
+    def _history(self, contact_id: str) -> ContactHistory | None:
         return history_of(contact_id, self._parts.get(contact_id, ()))
 
     # ---- writing down, removing and loading
@@ -635,32 +635,32 @@ class Ledger:
         """
         self._settle()
         documents = list(documents)
-        stories = [self._story_of(document) for document in documents]
+        histories = [self._history_of(document) for document in documents]
         loaded = {document.contact_id for document in documents}
         placed = [part for document in documents for part in document.evidence if self._place(part)]
         for evidence in (*placed, *self._heard.values()):
             # evidence that met none adds up to its document alone
             stays = self._stays(evidence) if id(evidence) in self._heard else evidence.stays
             contacts = {stay.visit.contact_id for stay in stays}
-            others = contacts - loaded - self._stories.keys()
+            others = contacts - loaded - self._histories.keys()
             self._mentioned.update(dict.fromkeys(others, evidence.switch))
-            if id(evidence) not in self._heard and contacts.isdisjoint(self._stories):
+            if id(evidence) not in self._heard and contacts.isdisjoint(self._histories):
                 self._note(evidence)
             else:
                 self._heard[id(evidence)] = evidence
-        for contact_id, story in zip((d.contact_id for d in documents), stories, strict=True):
+        for contact_id, history in zip((d.contact_id for d in documents), histories, strict=True):
             self._mentioned.pop(contact_id, None)
-            if story is not None and contact_id not in self._stories:
-                self._remember(contact_id, story)
+            if history is not None and contact_id not in self._histories:
+                self._remember(contact_id, history)
         self._settle()
-        for contact_id, story in zip((d.contact_id for d in documents), stories, strict=True):
-            if contact_id in self._stories and not self._parts.get(contact_id):
+        for contact_id, history in zip((d.contact_id for d in documents), histories, strict=True):
+            if contact_id in self._histories and not self._parts.get(contact_id):
                 # what memory had of these visits says that they are another contact's
-                self._changed.setdefault(contact_id, story)
+                self._changed.setdefault(contact_id, history)
                 self._remember(contact_id, None)
-        return [Loaded(d.contact_id, story, d.reached_later) for d, story in zip(documents, stories, strict=True)]
+        return [Loaded(d.contact_id, history, d.reached_later) for d, history in zip(documents, histories, strict=True)]
 
-    def _story_of(self, document: Document) -> ContactHistory | None:
+    def _history_of(self, document: Document) -> ContactHistory | None:
         """Return the history that a document alone gives."""
         for part in document.evidence:
             part.stays = self._stays(part)
@@ -710,14 +710,14 @@ class Ledger:
         """
         self._settle()
         dropped: dict[str, tuple[ContactHistory, list[tuple[str, str]]]] = {}
-        left = [contact_id for contact_id in contact_ids if contact_id in self._stories]
+        left = [contact_id for contact_id in contact_ids if contact_id in self._histories]
         while left:
             contact_id = left.pop()
             if contact_id not in dropped:
                 parts = self._parts[contact_id]
                 left += self._shares(contact_id)
                 heard = [(part.switch, visit_id) for part in parts for visit_id in part.reports]
-                dropped[contact_id] = self._stories[contact_id], heard
+                dropped[contact_id] = self._histories[contact_id], heard
         self._let_go(dropped)
         return dropped
 
@@ -728,11 +728,11 @@ class Ledger:
         """
         self._settle()
         over = {
-            contact_id for contact_id in self._stories if self._is_over(contact_id, before) and not keep(contact_id)
+            contact_id for contact_id in self._histories if self._is_over(contact_id, before) and not keep(contact_id)
         }
         while held_by_others := {contact_id for contact_id in over if self._shares(contact_id) - over}:
             over -= held_by_others
-        gone = [self._stories[contact_id] for contact_id in self._stories if contact_id in over]
+        gone = [self._histories[contact_id] for contact_id in self._histories if contact_id in over]
         self._let_go(over)
         for evidence in [one for one in self._evidence.values() if not one.contacts and one.last_at < before]:
             self._remove(evidence)  # it says nothing of any call, as a ring that failed of a visit nobody knows
@@ -750,7 +750,7 @@ class Ledger:
 
     def _shares(self, contact_id: str) -> set[str]:
         """Return the contacts held that share evidence with this contact."""
-        return {other for part in self._parts[contact_id] for other in part.contacts if other in self._stories}
+        return {other for part in self._parts[contact_id] for other in part.contacts if other in self._histories}
 
     def _let_go(self, contact_ids: Iterable[str]) -> None:
         for contact_id in contact_ids:
@@ -780,23 +780,23 @@ class Ledger:
 
     # ---- output
 
-    def stories(self) -> Iterator[ContactHistory]:
+    def histories(self) -> Iterator[ContactHistory]:
         self._settle()
-        yield from self._stories.values()
+        yield from self._histories.values()
 
-    def story(self, contact_id: str) -> ContactHistory | None:
+    def history(self, contact_id: str) -> ContactHistory | None:
         self._settle()
-        return self._stories.get(contact_id)
+        return self._histories.get(contact_id)
 
     def visits(self) -> Iterator[Visit]:
         self._settle()
-        for story in self._stories.values():
-            yield from story.visits
+        for history in self._histories.values():
+            yield from history.visits
 
     def contacts(self) -> Iterator[Contact]:
         self._settle()
-        for story in self._stories.values():
-            yield story.contact
+        for history in self._histories.values():
+            yield history.contact
 
     def refusals(self) -> Iterator[Refusal]:
         return iter(self._refusals)
@@ -810,11 +810,11 @@ class Ledger:
         self._settle()
         now: list[tuple[Contact, Visit]] = []
         for contact_id in self._waiting:
-            story = self._stories[contact_id]
-            waiting = [visit for visit in story.visits if visit.outcome is Outcome.WAITING]
-            now.append((story.contact, waiting[0]))
+            history = self._histories[contact_id]
+            waiting = [visit for visit in history.visits if visit.outcome is Outcome.WAITING]
+            now.append((history.contact, waiting[0]))
             if len(waiting) > 1:
-                beside = structs.replace(story.contact, outcome=Outcome.UNKNOWN)
+                beside = structs.replace(history.contact, outcome=Outcome.UNKNOWN)
                 now += [(beside, visit) for visit in waiting[1:]]
         now.sort(key=lambda pair: (pair[1].entered_at is None, pair[1].entered_at, pair[1].visit_id))
         return now
@@ -831,7 +831,7 @@ class Ledger:
         """Return whether a contact, visit or leg with this id waits or talks now. An id without events costs no
         settling.
         """
-        if (switch, known) not in self._reports and known not in self._stories:
+        if (switch, known) not in self._reports and known not in self._histories:
             heard = ((evidence.switch, evidence.leg_id) for evidence in self._heard.values())
             if (switch, known) not in heard and not any((switch, known) == key[:2] for key in self._open):
                 return False
@@ -850,7 +850,7 @@ class Ledger:
         self._settle()
         now = []
         for contact_id in self._talking:
-            for visit in self._stories[contact_id].visits:
+            for visit in self._histories[contact_id].visits:
                 since = max(self._switch(visit.switch).reconnects, default=None)
                 open_talk = visit.outcome is Outcome.ANSWERED and visit.completed_at is None
                 if open_talk and (since is None or (visit.ended_wait_at or since) >= since):

@@ -10,9 +10,9 @@ from queue_monitor.model import Placement, StoredCall, StoredVisit, Visit
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def as_stored(story: ContactHistory, counted: Tally) -> StoredCall:
+def as_stored(history: ContactHistory, counted: Tally) -> StoredCall:
     """Return one call with its visits; agents stay unnamed."""
-    contact, placed = story.contact, counted.placed
+    contact, placed = history.contact, counted.placed
     at = datetime.fromtimestamp(placed.minute * 60, UTC) if placed else contact.entered_at or contact.settled_at
     return StoredCall(
         id=hashlib.sha256(contact.contact_id.encode()).hexdigest()[:32],
@@ -35,7 +35,7 @@ def as_stored(story: ContactHistory, counted: Tally) -> StoredCall:
         is_derived=True,
         visits=tuple(
             _visit(visit, counted.visits[number] if number < len(counted.visits) else None)
-            for number, visit in enumerate(story.visits)
+            for number, visit in enumerate(history.visits)
         ),
     )
 

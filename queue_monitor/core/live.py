@@ -171,7 +171,7 @@ class Live:
         self._newest: datetime | None = None
         self._silent: tuple[datetime | None, list[SourceDisconnected]] = None, []
         self._day_ends: datetime | None = None
-        self._departures = Departures(lambda contact_id: self.ledger.story(contact_id))
+        self._departures = Departures(lambda contact_id: self.ledger.history(contact_id))
         self.known_queues = KnownQueues(rules.queue_keys, lambda queue: self._windows.name_of(queue))
         self.queue_coverage = QueueCoverage(self.calendars, self.sources, self.switches)
         self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
@@ -332,8 +332,8 @@ class Live:
         A contact that was dropped and has not come back by now is gone.
         """
         self.settle()
-        for contact_id, story in self._dropped.items():
-            self.reconciler.change(story.visits, ())
+        for contact_id, history in self._dropped.items():
+            self.reconciler.change(history.visits, ())
             self.opening_check.change(contact_id, ())
             self._windows.change(contact_id, None)
             self._feed_forecaster(contact_id, None)
@@ -349,21 +349,21 @@ class Live:
 
     def _record(self, contact_id: str) -> CallRecord:
         is_known = contact_id in self._known
-        story = self._ledger.story(contact_id)
-        if story is None:
+        history = self._ledger.history(contact_id)
+        if history is None:
             self._known.discard(contact_id)
             return CallRecord(contact_id=contact_id, contact=None, is_known=is_known)
         evidence = self._ledger.evidence_of(contact_id)
-        reached_later = self.callers.reached_later(story.contact)
+        reached_later = self.callers.reached_later(history.contact)
         if reached_later is None:
             reached_later = self._reached.get(contact_id)
         tally = self._windows.counted(contact_id)
         last_at = max(part.last_at for part in evidence)
-        counts_at = tally.placed.minute if tally.placed else minute_of(story.contact.entered_at or last_at)
+        counts_at = tally.placed.minute if tally.placed else minute_of(history.contact.entered_at or last_at)
         return CallRecord(
             contact_id=contact_id,
-            contact=story.contact,
-            visits=story.visits,
+            contact=history.contact,
+            visits=history.visits,
             placed=tally.placed,
             visits_placed=tally.visits,
             evidence=documents.write(contact_id, evidence, reached_later),
@@ -393,20 +393,20 @@ class Live:
         self.settle()
         found = list(filter(None, map(self._read, evidence)))
         new = {document.contact_id: document for document in found if document.contact_id not in self._known}
-        held = {contact_id for contact_id in new if self._ledger.story(contact_id) is not None}
-        for contact_id, story, reached_later in self._ledger.load(new.values()):
-            if story is None:
+        held = {contact_id for contact_id in new if self._ledger.history(contact_id) is not None}
+        for contact_id, history, reached_later in self._ledger.load(new.values()):
+            if history is None:
                 continue
             self._known.add(contact_id)
             self._reached[contact_id] = reached_later
-            now = self._ledger.story(contact_id)
+            now = self._ledger.history(contact_id)
             if (dropped := self._dropped.pop(contact_id, None)) is not None:
                 held.add(contact_id)
                 self.reconciler.change(dropped.visits, _visits(now))
             else:
                 if contact_id in held:
-                    self.reconciler.change(story.visits, ())
-                self._windows.adopt(contact_id, story)
+                    self.reconciler.change(history.visits, ())
+                self._windows.adopt(contact_id, history)
             self.wait_bounds.change((), _visits(now))
             self.opening_check.change(contact_id, _visits(now))
             self._windows.change(contact_id, now)
@@ -414,7 +414,7 @@ class Live:
             self._departures.note(contact_id, now)
             self._note_service(_visits(now))
             self.callers.change(contact_id, now)
-            if contact_id in held or self.callers.reached_later(story.contact) not in (None, reached_later):
+            if contact_id in held or self.callers.reached_later(history.contact) not in (None, reached_later):
                 self._note_record(contact_id)
         return {document.contact_id for document in found}
 
@@ -451,7 +451,7 @@ class Live:
         """
         self.settle()
         gone = self._ledger.evict(before, self._is_unsaved)
-        contact_ids = [story.contact.contact_id for story in gone]
+        contact_ids = [history.contact.contact_id for history in gone]
         self._windows.let_go(contact_ids)
         self._known.difference_update(contact_ids)
         for contact_id in contact_ids:
@@ -503,9 +503,9 @@ class Live:
         self.settle()
         dropped = self._ledger.drop(contact_ids)
         visits = {visit for _, its in dropped.values() for visit in its}
-        for contact_id, (story, _) in dropped.items():
+        for contact_id, (history, _) in dropped.items():
             self._known.discard(contact_id)
-            self._dropped[contact_id] = story
+            self._dropped[contact_id] = history
         heard = [
             event for event in self._seen.values() if (event.switch_name, getattr(event, "visit_id", "")) in visits
         ]
@@ -601,8 +601,8 @@ class Live:
 
     def _look_again(self, switch: str, contact_id: str) -> None:
         """Record a lost call again, because its caller has been answered in a later call."""
-        story = self._ledger.story(contact_id)
-        if story is not None:
+        history = self._ledger.history(contact_id)
+        if history is not None:
             self._note_record(contact_id)
         elif self.records:
             self._to_load.add(f"{switch} {contact_id}")
@@ -630,11 +630,11 @@ class Live:
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
         there |= {visit.contact_id for visit in self._talking(now)}
         for contact_id in sorted(there):
-            self._feed_forecaster(contact_id, self._ledger.story(contact_id))
+            self._feed_forecaster(contact_id, self._ledger.history(contact_id))
 
-    def _feed_forecaster(self, contact_id: str, story: ContactHistory | None) -> None:
+    def _feed_forecaster(self, contact_id: str, history: ContactHistory | None) -> None:
         if self.forecaster is not None:
-            self.forecaster.change(contact_id, story, self._windows.counted(contact_id).placed)
+            self.forecaster.change(contact_id, history, self._windows.counted(contact_id).placed)
 
     def agent_ids(self) -> set[str]:
         """Return every agent who appeared in an event lately."""
@@ -754,8 +754,8 @@ class Live:
 
     def _place_of(self, visit: Visit) -> int:
         """Return the position of a visit among those of its contact, from 0."""
-        story = self._ledger.story(visit.contact_id)
-        visits = story.visits if story else ()
+        history = self._ledger.history(visit.contact_id)
+        visits = history.visits if history else ()
         return next((at for at, its in enumerate(visits) if its.visit_id == visit.visit_id), 0)
 
     def next_wait(self, now: datetime, queue: str) -> ExpectedWait | None:
@@ -1052,8 +1052,8 @@ def _last_of(gaps: Iterable[Span]) -> datetime | None:
     return max(long, default=None)
 
 
-def _visits(story: ContactHistory | None) -> tuple[Visit, ...]:
-    return () if story is None else story.visits
+def _visits(history: ContactHistory | None) -> tuple[Visit, ...]:
+    return () if history is None else history.visits
 
 
 def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:

@@ -29,25 +29,25 @@ def lost_calls(
 
 
 def _all(ledger: Ledger, windows: Windows, callers: CallerPseudonyms) -> Iterator[tuple[PlacedCall, LostCall]]:
-    for story in ledger.stories():
-        if story.contact.outcome not in LOST_OUTCOMES:
+    for history in ledger.histories():
+        if history.contact.outcome not in LOST_OUTCOMES:
             continue
-        judged = windows.place_settled(story.contact)
-        if judged is None or (field := windows.field_of(story.contact, judged)) == "called_back":
+        judged = windows.place_settled(history.contact)
+        if judged is None or (field := windows.field_of(history.contact, judged)) == "called_back":
             continue
-        yield judged, _lost(story, judged, windows, field, callers.reached_later(story.contact))
+        yield judged, _lost(history, judged, windows, field, callers.reached_later(history.contact))
     for refusal in ledger.refusals():
         judged = windows.place_refusal(refusal)
         yield judged, _refused(refusal, judged)
 
 
 def _lost(
-    story: ContactHistory, judged: PlacedCall, windows: Windows, counted_as: str, reached_later: bool | None
+    history: ContactHistory, judged: PlacedCall, windows: Windows, counted_as: str, reached_later: bool | None
 ) -> LostCall:
-    contact, wait_ms = story.contact, judged.wait_ms
+    contact, wait_ms = history.contact, judged.wait_ms
     return LostCall(
         queue=judged.place.queue,
-        last_queue=windows.name_of(story.visits[-1].queue),
+        last_queue=windows.name_of(history.visits[-1].queue),
         entered_at=contact.entered_at,
         lost_at=contact.settled_at,
         wait_seconds=None if wait_ms is None else wait_ms / 1000,

@@ -84,29 +84,29 @@ class CallerPseudonyms:
         if event.caller is not None and event.caller.pseudonym:
             self._pseudonyms[event.switch_name, event.leg_id or event.visit_id] = event.caller.pseudonym, event.at
 
-    def change(self, contact_id: str, story: ContactHistory | None) -> list[tuple[str, str]]:
+    def change(self, contact_id: str, history: ContactHistory | None) -> list[tuple[str, str]]:
         """Take a contact as it is now; return the person's other lost calls, as switch and id, that are reached later
         since then, or no longer.
         """
         if not self._pseudonyms:
             return []
-        person = self._of(story) if story is not None else None
+        person = self._of(history) if history is not None else None
         known = self._whose.pop(contact_id, None)
         answered = {one: _last_answered(self._calls.get(one, {}).values()) for one in (known, person) if one}
         if known is not None:
             self._calls[known].pop(contact_id, None)
             self._changed[known] = None
-        if story is not None and person is not None:
-            self._join(person, contact_id, story)
+        if history is not None and person is not None:
+            self._join(person, contact_id, history)
         return [lost for one, before in answered.items() for lost in self._reached_anew(one, before)]
 
-    def _join(self, person: Person, contact_id: str, story: ContactHistory) -> None:
+    def _join(self, person: Person, contact_id: str, history: ContactHistory) -> None:
         """Note a contact as one of a person's calls, as long as these are no more than one person makes."""
-        calls, contact = self._calls.setdefault(person, {}), story.contact
+        calls, contact = self._calls.setdefault(person, {}), history.contact
         if len(calls) >= MAX_CALLS or contact.entered_at is None:
             return
         calls[contact_id] = _Call(
-            story.visits[0].switch,
+            history.visits[0].switch,
             queue_key(contact.first_queue),
             contact.entered_at,
             contact.outcome is Outcome.ANSWERED,
@@ -209,11 +209,11 @@ class CallerPseudonyms:
     def _is_counted(self, call: _Call) -> bool:
         return self.since is None or call.entered_at >= self.since
 
-    def _of(self, story: ContactHistory) -> Person | None:
-        entered_at = story.contact.entered_at
+    def _of(self, history: ContactHistory) -> Person | None:
+        entered_at = history.contact.entered_at
         if entered_at is None:
             return None
-        known = (self._pseudonyms.get((visit.switch, visit.leg_id)) for visit in story.visits)
+        known = (self._pseudonyms.get((visit.switch, visit.leg_id)) for visit in history.visits)
         pseudonym = next((pseudonym for pseudonym, _ in filter(None, known)), None)
         return None if pseudonym is None else (self._calendar.day_of(entered_at), pseudonym)
 

@@ -9,23 +9,23 @@ from queue_monitor.queues import queue_key
 
 
 def transfer_waits(
-    stories: Iterable[ContactHistory], start: datetime, end: datetime, queue: str | None = None
+    histories: Iterable[ContactHistory], start: datetime, end: datetime, queue: str | None = None
 ) -> list[TransferWaits]:
     """Return the waits of stays that began from `start` to before `end` after the caller had
     been answered, by queue.
     """
     found: dict[str, list[Visit]] = {}
-    for story in stories:
-        for visit in _after_the_answer(story):
+    for history in histories:
+        for visit in _after_the_answer(history):
             entered = visit.entered_at
             if entered is not None and start <= entered < end and _is_in(visit, queue):
                 found.setdefault(queue_key(visit.queue), []).append(visit)
     return [_waits(visits) for _, visits in sorted(found.items())]
 
 
-def _after_the_answer(story: ContactHistory) -> Iterator[Visit]:
+def _after_the_answer(history: ContactHistory) -> Iterator[Visit]:
     answered = False
-    for visit in story.visits:
+    for visit in history.visits:
         if answered:
             yield visit
         answered = answered or visit.outcome is Outcome.ANSWERED

@@ -184,14 +184,14 @@ class Windows:
 
     # ---- input
 
-    def change(self, contact_id: str, story: ContactHistory | None) -> None:
+    def change(self, contact_id: str, history: ContactHistory | None) -> None:
         """Replace the contribution of a contact by its new one; None means that there is no such contact."""
         before = self._counted.get(contact_id, NOTHING)
-        if story is None:
+        if history is None:
             after = NOTHING
             self._counted.pop(contact_id, None)
         else:
-            self._counted[contact_id] = after = self.tally(story)
+            self._counted[contact_id] = after = self.tally(history)
         if not self._counts:
             return
         if before.places != after.places:
@@ -219,9 +219,9 @@ class Windows:
                 talks[0] += sign
                 talks[1] += sign * talk_ms
 
-    def adopt(self, contact_id: str, story: ContactHistory) -> None:
+    def adopt(self, contact_id: str, history: ContactHistory) -> None:
         """Note that a contact is counted already as this history says, in addition to its other contributions."""
-        known, beside = self._counted.get(contact_id, NOTHING), self.tally(story)
+        known, beside = self._counted.get(contact_id, NOTHING), self.tally(history)
         self._counted[contact_id] = Tally(
             beside.placed,
             beside.visits,
@@ -395,12 +395,12 @@ class Windows:
         began = visit.entered_at or visit.ended_wait_at or visit.completed_at
         return self._judged(Level.VISIT, visit.queue, began, ended, waited)
 
-    def tally(self, story: ContactHistory) -> Tally:
+    def tally(self, history: ContactHistory) -> Tally:
         """Return the contribution of a contact and its visits.
 
         A contact or visit that still waits is not counted yet: its field depends on the time now.
         """
-        contact, its_visits = story.contact, story.visits
+        contact, its_visits = history.contact, history.visits
         if len(its_visits) == 1 and contact.entered_at is not None:
             return self._tally_of_one(its_visits[0])
         visits = tuple([None if its.outcome is Outcome.WAITING else self._placed_visit(its) for its in its_visits])

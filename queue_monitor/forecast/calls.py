@@ -101,7 +101,7 @@ class DayCalls:
         """Return whether any visit of this contact is among those of this day."""
         return contact_number(contact_id) in self._first
 
-    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, history: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as it is now, None when there is no such contact.
 
         `placed`: where it counts, None while it waits.
@@ -109,11 +109,11 @@ class DayCalls:
         self.version += 1
         number = contact_number(contact_id)
         self._loaded.discard(number)
-        if story is None:
+        if history is None:
             rows = self._rows(number, 0)
         else:
-            rows = self._rows(number, len(story.visits))
-            for row, visit in zip(rows, story.visits, strict=False):
+            rows = self._rows(number, len(history.visits))
+            for row, visit in zip(rows, history.visits, strict=False):
                 entered, ended, completed = visit.entered_at, visit.ended_wait_at, visit.completed_at
                 self._put(
                     row,
@@ -125,8 +125,8 @@ class DayCalls:
                     None if ended is None else (ended - self.midnight).total_seconds(),
                     None if completed is None else (completed - self.midnight).total_seconds(),
                 )
-            self._judge_contact(rows[0], story.contact, placed)
-        for row in rows[len(story.visits) if story else 0 :]:
+            self._judge_contact(rows[0], history.contact, placed)
+        for row in rows[len(history.visits) if history else 0 :]:
             self._entered[row] = NEVER
         for row in rows[1:]:
             self._judged[row] = UNCOUNTED

@@ -218,12 +218,12 @@ class Forecaster:
         """Go on with the knowledge of an earlier run."""
         self.learned = learned
 
-    def change(self, contact_id: str, story: ContactHistory | None, placed: Placement | None) -> None:
+    def change(self, contact_id: str, history: ContactHistory | None, placed: Placement | None) -> None:
         """Take a contact as the ledger has it now. `placed`: where the windows count it, None while it waits."""
         if self.today is None:
             return
-        if story is None or self.today.is_part(story):
-            self.today.calls.change(contact_id, story, placed)
+        if history is None or self.today.is_part(history):
+            self.today.calls.change(contact_id, history, placed)
         elif self.today.calls.knows(contact_id):  # it was open, and has turned out to have ended before this day
             self.today.calls.change(contact_id, None, None)
 
@@ -414,9 +414,9 @@ class ObservedDay:
         self._views: dict[tuple[tuple[str, ...], float, float], DayState] = {}
         self._shifts: dict[tuple[str, frozenset[str]], Shift] = {}
 
-    def is_part(self, story: ContactHistory) -> bool:
+    def is_part(self, history: ContactHistory) -> bool:
         """Return whether any of a contact's visits lies in this day, or was not over when it began."""
-        for visit in story.visits:
+        for visit in history.visits:
             over = visit.completed_at if visit.outcome is Outcome.ANSWERED else visit.ended_wait_at
             if over is None or over >= self.midnight:
                 return True

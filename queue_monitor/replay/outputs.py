@@ -52,7 +52,7 @@ CONTACT_COLUMNS: Final = (
 
 def write_visits(path: Path, live: Live, forgotten: Iterable[ContactHistory] = ()) -> int:
     """Write one row for each visit and refused caller, by time of entry; return the number of rows."""
-    visits = [visit for story in forgotten for visit in story.visits]
+    visits = [visit for history in forgotten for visit in history.visits]
     visits.extend(live.ledger.visits())
     rows = [(_sort_key(v.entered_at or v.ended_wait_at or v.completed_at, v.visit_id), _visit_row(v)) for v in visits]
     rows += [(_sort_key(r.at, r.leg_id), _refused_row(r)) for r in live.ledger.refusals()]
@@ -61,7 +61,7 @@ def write_visits(path: Path, live: Live, forgotten: Iterable[ContactHistory] = (
 
 def write_contacts(path: Path, live: Live, now: datetime, forgotten: Iterable[ContactHistory] = ()) -> int:
     """Write one row for each contact, by time of entry; return the number of rows."""
-    contacts = [story.contact for story in forgotten]
+    contacts = [history.contact for history in forgotten]
     contacts.extend(live.ledger.contacts())
     rows = []
     for contact in contacts:

@@ -115,7 +115,7 @@ class Pipeline:
         names: Iterable[str] = (),
         rebuilds: bool = False,
         holds_all: bool = False,
-        on_forgotten: Callable[[list[ContactHistory]], None] = lambda stories: None,
+        on_forgotten: Callable[[list[ContactHistory]], None] = lambda histories: None,
     ) -> None:
         """Make a pipeline that is not started.
 

@@ -145,7 +145,7 @@ def stays_of(items: Iterable[Event | Rejected]) -> dict[str, list[Stay]]:
         assert isinstance(item, Event), item
         ledger.apply(item)
     found: dict[str, list[Stay]] = {}
-    for story in ledger.stories():
+    for story in ledger.histories():
         its = found.setdefault(story.visits[0].leg_id.removeprefix("kc:"), [])
         for visit in story.visits:
             outcome = "timeout" if visit.outcome == "overflow" else visit.outcome.value

@@ -175,9 +175,9 @@ def test_a_call_loaded_at_a_start_can_be_taken_out_again_by_a_late_word():
     story = Scenario().entered(0, "anna").left(400, "anna", "unknown").entered(10, "bo").answered(30, "bo")
     windows = Live(story.rules).windows
     windows.load_minutes(recount.minutes(recount.placements(story.live)))
-    before = story.live.ledger.story("luleå:anna")
+    before = story.live.ledger.history("luleå:anna")
     story.answered(350, "anna")
-    after = story.live.ledger.story("luleå:anna")
+    after = story.live.ledger.history("luleå:anna")
     assert before is not None
     windows.adopt("luleå:anna", before)
     windows.change("luleå:anna", after)

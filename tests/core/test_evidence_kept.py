@@ -89,7 +89,7 @@ def figures_of(live: Live) -> tuple[object, ...]:
 
 def records_of(live: Live) -> dict[str, CallRecord]:
     """Every contact as `take_records` would give it now."""
-    return {story.contact.contact_id: live._record(story.contact.contact_id) for story in live.ledger.stories()}
+    return {story.contact.contact_id: live._record(story.contact.contact_id) for story in live.ledger.histories()}
 
 
 def all_evicted(live: Live, shelf: Shelf) -> None:
@@ -221,7 +221,7 @@ def test_the_short_way_to_read_a_stay_says_what_the_long_one_says(story: Scenari
 @given(st.randoms(use_true_random=False))
 def test_a_document_read_and_written_is_the_same_bytes(chance: Random):
     live = nonsense(chance).live
-    for story in live.ledger.stories():
+    for story in live.ledger.histories():
         contact_id = story.contact.contact_id
         document = documents.write(contact_id, live.ledger.evidence_of(contact_id), None)
         again = documents.read(document)
@@ -419,7 +419,7 @@ def test_a_refused_caller_that_the_journal_had_already_is_counted_once():
 @given(st.randoms(use_true_random=False))
 def test_a_contact_of_one_visit_counts_where_the_rule_for_contacts_puts_it(chance: Random):
     live = nonsense(chance).live
-    for story in live.ledger.stories():
+    for story in live.ledger.histories():
         tally = live.windows.counted(story.contact.contact_id)
         if story.contact.outcome is not Outcome.WAITING:
             assert tally.placed == live.windows._placed_contact(story.contact)

@@ -46,7 +46,7 @@ def stories(story: Scenario, order: tuple[int, ...], *, asked: bool = False) -> 
         ledger.apply(story.events[at])
         if asked:
             ledger.take_changes()
-    return sorted(ledger.stories(), key=lambda told: told.contact.contact_id)
+    return sorted(ledger.histories(), key=lambda told: told.contact.contact_id)
 
 
 def whatever_the_order(story: Scenario) -> None:
@@ -169,7 +169,7 @@ def test_a_visit_id_used_again_after_its_end_is_another_visit_of_another_call() 
     story = Scenario().entered(0, "a").answered(10, "a").completed(60, "a")
     story.entered(DAY, "a").left(DAY + 400, "a")
 
-    told = sorted(story.live.ledger.stories(), key=lambda each: str(each.contact.entered_at))
+    told = sorted(story.live.ledger.histories(), key=lambda each: str(each.contact.entered_at))
     assert [(each.contact.outcome, each.contact.wait_ms) for each in told] == [
         (Outcome.ANSWERED, 10_000),
         (Outcome.ABANDONED, 400_000),
@@ -226,7 +226,7 @@ def test_a_visit_id_used_again_in_another_queue_is_written_down_as_such() -> Non
     ]
 
     ledger.load(map(documents.read, written))
-    assert sorted(ledger.stories(), key=str) == sorted(story.live.ledger.stories(), key=str)
+    assert sorted(ledger.histories(), key=str) == sorted(story.live.ledger.histories(), key=str)
 
 
 def calls(story: Scenario) -> list[tuple[str, str, int | None, int]]:
@@ -368,16 +368,16 @@ def test_a_contact_id_used_again_is_told_apart_when_the_earlier_call_is_loaded()
     second = Scenario().entered(DAY, "a", visit="luleå:2", leg_id="luleå:b").left(DAY + 5, "a", visit="luleå:2")
     for event in second.events:
         ledger.apply(event)
-    assert [each.contact.contact_id for each in ledger.stories()] == ["luleå:a"]
+    assert [each.contact.contact_id for each in ledger.histories()] == ["luleå:a"]
 
     ledger.load([documents.read(written)])
     marked = documents.write(again(story, DAY), ledger.evidence_of(again(story, DAY)))
-    assert {each.contact.contact_id for each in ledger.stories()} == {"luleå:a", again(story, DAY)}
+    assert {each.contact.contact_id for each in ledger.histories()} == {"luleå:a", again(story, DAY)}
 
     reloaded = Ledger()
     reloaded.load([documents.read(marked)])
     reloaded.apply(second.left(DAY + 6, "a", visit="luleå:2", contact_id="luleå:a").events[-1])
-    assert [each.contact.contact_id for each in reloaded.stories()] == [again(story, DAY)]
+    assert [each.contact.contact_id for each in reloaded.histories()] == [again(story, DAY)]
 
 
 def test_an_entry_told_twice_is_one_visit() -> None:

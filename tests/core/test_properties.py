@@ -75,7 +75,7 @@ def ledger_of(events: list[Event], story: Scenario) -> list[ContactHistory]:
 
 
 def stories_of(live: Live) -> list[ContactHistory]:
-    return sorted(live.ledger.stories(), key=lambda story: story.contact.contact_id)
+    return sorted(live.ledger.histories(), key=lambda story: story.contact.contact_id)
 
 
 def shuffled_within(seconds: float, events: list[Event], seed: int) -> list[Event]:

@@ -24,7 +24,7 @@ def bounded(story: Scenario, now: datetime) -> Scenario:
 
 
 def outcome_of(story: Scenario, who: str) -> Outcome:
-    told = story.live.ledger.story(f"luleå:{who}")
+    told = story.live.ledger.history(f"luleå:{who}")
     assert told is not None
     return told.contact.outcome
 
@@ -45,7 +45,7 @@ def test_a_wait_is_over_after_half_an_hour_where_callers_wait_some_minutes():
 
     assert outcome_of(bounded(story, story.at(700 + 1799)), "ghost") is Outcome.WAITING
     assert outcome_of(bounded(story, story.at(700 + 1800)), "ghost") is Outcome.UNKNOWN
-    [visit] = story.live.ledger.story("luleå:ghost").visits  # type: ignore[union-attr]
+    [visit] = story.live.ledger.history("luleå:ghost").visits  # type: ignore[union-attr]
     assert (visit.ended_wait_at, visit.wait_ms) == (story.at(2500), None)
     assert visit.outcome_basis is OutcomeBasis.INFERRED
 
@@ -131,7 +131,7 @@ def test_the_same_is_said_once_and_told_anew_from_a_journal():
         again.apply(event)
 
     assert story.live.overdue(story.at(4000)) == []
-    assert list(again.ledger.stories()) == list(story.live.ledger.stories())
+    assert list(again.ledger.histories()) == list(story.live.ledger.histories())
 
 
 def test_a_queue_that_never_closes_has_no_closing():
