@@ -82,6 +82,7 @@ TABLE = (
     Row(r"queue_monitor\.whole_file", "", "msgspec"),
     Row(r"queue_monitor\.whole_output", "", ""),
     Row(r"queue_monitor\.local_times", "", "", IMPURE),
+    Row(r"queue_monitor\.periods", "", "", IMPURE),
     Row(r"queue_monitor\.app\.logs", "queue_monitor.core.privacy", ""),
     Row(r"queue_monitor\.app\.starting", "queue_monitor.ports queue_monitor.texts", "starlette"),
     Row(r"queue_monitor\.waits", "queue_monitor.model", "hdrh numpy", IMPURE),
@@ -157,11 +158,11 @@ TABLE = (
     Row(r"queue_monitor\.metrics", FACES),
     Row(
         r"queue_monitor\.reports(\..+)?",
-        f"{FACES} queue_monitor.history queue_monitor.waits queue_monitor.whole_output",
+        f"{FACES} queue_monitor.history queue_monitor.periods queue_monitor.waits queue_monitor.whole_output",
     ),
     Row(
         r"queue_monitor\.(config|texts)(\..+)?",
-        "queue_monitor.model queue_monitor.queues {own}",
+        "queue_monitor.model queue_monitor.periods queue_monitor.queues {own}",
         "msgspec babel",
     ),
     Row(

@@ -1,6 +1,7 @@
 """What people write who do not know TOML or the forms of ours is named, with what they may have meant."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from queue_monitor.__main__ import main
 from queue_monitor.app.registry import adapter_kinds, settings_of
 from queue_monitor.commands.exits import WRONG
 from queue_monitor.config import Config, ConfigError, load
-from queue_monitor.config.periods import months_of
+from queue_monitor.periods import months_of
 from queue_monitor.reports.period import PeriodError, parsed
 
 SOURCE: Final = '[[sources]]\nname = "sim"\nkind = "simulator"\n'
@@ -113,25 +114,41 @@ def test_a_place_in_any_list_can_be_set_by_a_variable(tmp_path: Path, variables:
     assert len(value) == 1  # type: ignore[arg-type]
 
 
-PERIODS: Final = (
-    "2026-10", "2026-T1", "2026-T3", "2026-T4", "2026", "2026-13", "2026-00", "2026-01..2026-08", "2026-08..2026-01",
-    "2026-01..2026-12", "2026-01..2027-01", "2026-11..2027-02", "2026-01..2026-13", "2026-01..2026-00", "1999-01",
-    "0001", "2000", "2001", "2099", "2099-12", "2099-12..2100-01", "2100", "9999-12", "", "oktober", "2026-1",
+@pytest.mark.parametrize(
+    ("written", "first", "months"),
+    [
+        ("2026-10", (2026, 10), 1),
+        ("2026-T1", (2026, 1), 4),
+        ("2026-T3", (2026, 9), 4),
+        ("2026", (2026, 1), 12),
+        ("2026-01..2026-08", (2026, 1), 8),
+        ("2026-01..2026-12", (2026, 1), 12),
+        ("2026-11..2027-02", (2026, 11), 4),
+        ("2001", (2001, 1), 12),
+        ("2099-12", (2099, 12), 1),
+    ],
+)
+def test_a_period_in_the_settings_means_the_months_of_a_report(written: str, first: tuple[int, int], months: int):
+    """A goal or a reference is of a period for which a report can be made."""
+    found = months_of(written)
+
+    assert found is not None
+    assert ((found[0] // 12, found[0] % 12 + 1), len(found)) == (first, months)
+    assert (parsed(written, "period").first, parsed(written, "period").months) == (date(*first, 1), months)
+
+
+NO_PERIODS: Final = (
+    "2026-T4", "2026-13", "2026-00", "2026-08..2026-01", "2026-01..2027-01", "2026-01..2026-13", "2026-01..2026-00",
+    "1999-01", "0001", "2000", "2099-12..2100-01", "2100", "9999-12", "", "oktober", "2026-1",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("written", PERIODS)
-def test_the_settings_take_the_periods_that_a_report_can_be_made_of(written: str):
-    """A period in the settings is one of those that reports know, and means the same months."""
-    months = months_of(written)
-    try:
-        expected = parsed(written, "period")
-    except PeriodError:
-        assert months is None
-        return
-    assert months is not None
-    assert (months[0] // 12, months[0] % 12 + 1) == (expected.first.year, expected.first.month)
-    assert len(months) == expected.months
+@pytest.mark.parametrize("written", NO_PERIODS)
+def test_what_means_no_period_is_none_in_settings_and_reports(written: str):
+    """A period that no report has is none in the settings."""
+    assert months_of(written) is None
+    with pytest.raises(PeriodError):
+        parsed(written, "period")
 
 
 @pytest.mark.parametrize("period", ["2026-10..2026-09", "2020-01..2026-12", "0001-01"])

@@ -28,7 +28,6 @@ from queue_monitor.config.description import (
 from queue_monitor.config.file import File, HoursSection, QueueHours
 from queue_monitor.config.left_open import left_open, shipped
 from queue_monitor.config.mistakes import ConfigError, Key, Mistake, Secret, one_of, perhaps_secret, written_key
-from queue_monitor.config.periods import months_of
 from queue_monitor.config.reading import MAX_DEPTH, Reading, SettingsOf
 from queue_monitor.config.secrets_file import secrets_beside, with_secrets
 from queue_monitor.config.settings import (
@@ -59,6 +58,7 @@ from queue_monitor.config.settings import (
 )
 from queue_monitor.config.syntax import syntax_mistake
 from queue_monitor.model import AlertKind, Reserve, Target
+from queue_monitor.periods import months_of
 from queue_monitor.queues import QueueKey, keys_of, queue_key
 
 __all__ = [

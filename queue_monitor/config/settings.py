@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from queue_monitor.config.alert_settings import AlertsSettings, Line, LineOrNone, require
-from queue_monitor.config.periods import MAX_MONTHS, months_of
 from queue_monitor.model import BoardLayout, BoardPart, ExitPolicy, Outcome, Reserve, Role, Target
+from queue_monitor.periods import MAX_MONTHS, months_of
 
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2099

@@ -3,19 +3,14 @@
 The same days are always the same period: `2026-05..2026-08` is `2026-T2`.
 """
 
-import re
 from datetime import date, datetime, timedelta
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from queue_monitor import texts
 from queue_monitor.core.calendar import day_bounds, next_month
-
-YEARS: Final = range(2000, 2100)
-MAX_MONTHS: Final = 12
-_FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-[Tt]([1-3]))?", re.ASCII)
+from queue_monitor.periods import MAX_MONTHS, months_of
 
 
 class PeriodError(ValueError):
@@ -84,28 +79,10 @@ class ReportPeriod(Struct, frozen=True, kw_only=True):
 
 def parsed(text: str, name: str, language: str = "sv") -> ReportPeriod:
     """Return a written period; `name` is its name in the question. Raises `PeriodError`."""
-    found = _FORM.fullmatch(text.strip())
-    period = _read(*found.groups()) if found and int(found[1]) - 1 in YEARS else None
-    if period is None or period.last.year not in YEARS:
+    months = months_of(text.strip())
+    if months is None:
         raise PeriodError(texts.say("report.bad_period", language, name=name, value=text, most=MAX_MONTHS))
-    return period
-
-
-def _read(
-    year: str, month: str | None, to_year: str | None, to_month: str | None, third: str | None
-) -> ReportPeriod | None:
-    start = int(year) * 12
-    if third is not None:
-        return _months(start + (int(third) - 1) * 4, 4)
-    if month is None:
-        return _months(start, 12)
-    if not 1 <= int(month) <= 12:
-        return None
-    start += int(month) - 1
-    if to_year is None or to_month is None:
-        return _months(start, 1)
-    months = int(to_year) * 12 + int(to_month) - start
-    return _months(start, months) if 1 <= int(to_month) <= 12 and 1 <= months <= MAX_MONTHS else None
+    return _months(months.start, len(months))
 
 
 def _months(start: int, months: int) -> ReportPeriod:

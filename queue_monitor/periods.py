@@ -1,14 +1,13 @@
-"""The periods that the settings name, such as 2026-10, 2026-T2, 2026-01..2026-08 and 2026: the months they mean.
-
-`queue_monitor/reports/period.py` reads the same texts; a test holds the two equal.
+"""The months that a written period means, such as 2026-10, 2026-T2, 2026-01..2026-08 or 2026: the same for settings and
+reports.
 """
 
 import re
 from typing import Final
 
 MAX_MONTHS: Final = 12
-_YEARS: Final = range(2001, 2100)
-_FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-T([1-3]))?", re.ASCII)
+YEARS: Final = range(2001, 2100)
+_FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:\.\.(\d{4})-(\d{2}))?|-[Tt]([1-3]))?", re.ASCII)
 
 
 def months_of(written: str) -> range | None:
@@ -26,5 +25,5 @@ def months_of(written: str) -> range | None:
         found = range(start + month - 1, start + month)
     else:
         found = range(start + month - 1, last_year * 12 + last_month)
-    is_one = 1 <= len(found) <= MAX_MONTHS and {found[0] // 12, found[-1] // 12} <= {*_YEARS}
+    is_one = 1 <= len(found) <= MAX_MONTHS and {found[0] // 12, found[-1] // 12} <= {*YEARS}
     return found if is_one and all(each is None or 1 <= each <= 12 for each in (month, last_month)) else None
