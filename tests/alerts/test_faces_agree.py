@@ -151,7 +151,16 @@ def with_the_figures(alert: Alert, snapshot: Snapshot) -> None:
         assert int(number) == face.margins["day"], said
 
 
-@pytest.mark.parametrize(("kind", "seed"), [(Kind.SHORTFALL, 3), (Kind.BURST, 5), (Kind.OUTAGE, 7), (Kind.SLOW, 11)])
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        (Kind.OUTAGE, 7),
+        *(
+            pytest.param(*day, marks=pytest.mark.soak)
+            for day in ((Kind.SHORTFALL, 3), (Kind.BURST, 5), (Kind.SLOW, 11))
+        ),
+    ],
+)
 async def test_no_face_of_an_alert_contradicts_another(kind: Kind, seed: int) -> None:
     """API, status, lead's page, wall, /metrics, Alertmanager and messages tell one story, with the same numbers."""
     midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)
