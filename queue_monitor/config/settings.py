@@ -130,7 +130,8 @@ class HoursException(Struct, frozen=True, kw_only=True):
 class HoursPeriod(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
     """Other hours from one date to another, both included; on these days of the week, or on all.
 
-    `first`: the first date.
+    `first`: the first date. Of two periods with one day the later one in the file holds; exceptions and holidays come
+        before both.
     `last`: the last date.
     `days`: only these days of the week; all without it.
     `open`: when it opens.
