@@ -1,4 +1,4 @@
-"""How long tests wait for what must come."""
+"""Sets how long tests wait for what must come."""
 
 from typing import Final
 

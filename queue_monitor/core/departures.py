@@ -58,8 +58,8 @@ class Departures:
     it no longer holds.
     """
 
-    def __init__(self, story_of: Callable[[str], ContactHistory | None]) -> None:
-        self._history_of = story_of
+    def __init__(self, history_of: Callable[[str], ContactHistory | None]) -> None:
+        self._history_of = history_of
         self._gone: dict[str, _Gone | None] = {}
 
     def note(self, contact_id: str, history: ContactHistory | None) -> None:

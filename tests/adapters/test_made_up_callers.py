@@ -31,7 +31,7 @@ Stay = tuple[str, str, int, int | None]
 
 
 class MadeUp(NamedTuple):
-    """What the switch says, by second, and the stays of each call."""
+    """Holds the lines that the switch writes, by second, and the stays of each call."""
 
     said: list[tuple[float, bytes]]
     stays: dict[str, list[Stay]]

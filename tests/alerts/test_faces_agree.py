@@ -84,7 +84,7 @@ class Told(Monitor):
         self.compared += len(standing)
 
     def _as_sent(self, standing: tuple[Alert, ...]) -> None:
-        """What people know by their messages is what stands; what Alertmanager shows too."""
+        """The messages and Alertmanager name the alerts that stand, and no others."""
         open_now = {episode.id for episode in self.round._watch.state.open}
         assert {one.episode for one in standing} <= open_now
         last: dict[str, Notice] = {}

@@ -187,7 +187,7 @@ async def test_an_alarm_that_alertmanager_was_sent_in_another_channels_place_end
 
 
 async def test_an_alarm_that_alertmanager_never_had_does_not_end_there() -> None:
-    """What was still waiting to be sent when it ended is never sent."""
+    """A message that still waits when its alert ends is never sent."""
     office, mirror = await mirrored(sms=FakeNotifier(*[down()] * 9))
     await office.tell()
     await office.tell(AlertChange.CLEARED, notified="closed")

@@ -45,7 +45,7 @@ def lived(*stretches: tuple[int, tuple[str, ...]], bad: str = "ab") -> LiveReadi
 
 
 def test_a_queue_that_leaves_a_pool_of_which_people_were_told_is_not_told_anew() -> None:
-    """Whoever knows that a and b are at risk need not hear it of b alone a minute later."""
+    """People who know that a and b are at risk need not hear it of b alone a minute later."""
     assert told(lived((5, ("a + b",)), (20, ()))) == [("a + b", "raised", 60)]
 
 

@@ -70,7 +70,7 @@ async def lines(*changes: Alert) -> str:
 
 
 async def test_the_lead_reads_news_where_a_surge_gathers_other_trouble_and_worse_where_it_grew() -> None:
-    """What was held back, or gathered, is not said to have grown worse."""
+    """An update that was held back, or gathers other trouble, is not said to have grown worse."""
     began = sample.alert(AlertKind.SURGE)
     updated = structs.replace(began, change=AlertChange.UPDATED)
     page = await lines(
