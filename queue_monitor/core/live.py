@@ -22,7 +22,6 @@ from queue_monitor.core.calendar import day_bounds
 from queue_monitor.core.contacts import ContactHistory
 from queue_monitor.core.counter_queues import CounterQueues
 from queue_monitor.core.departures import Departed, Departures
-from queue_monitor.core.evidence import Evidence
 from queue_monitor.core.forecasting import DoubtfulVisit, Forecaster, ForecastInputs
 from queue_monitor.core.gate import by_our_clock
 from queue_monitor.core.known_queues import OTHERS, KnownQueues
@@ -34,11 +33,12 @@ from queue_monitor.core.queue_coverage import QueueCoverage
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
-from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
-from queue_monitor.core.snapshot_builder import Memory, SnapshotBuilder
-from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources, Span
-from queue_monitor.core.used_again import as_stated
+from queue_monitor.core.silenced import Silenced
+from queue_monitor.core.snapshot_builder import SnapshotBuilder
+from queue_monitor.core.snapshots import Snapshots
+from queue_monitor.core.sources import CLOCK_TRUSTED_MS, Sources
+from queue_monitor.core.unsaved import Unsaved, keys_of_call
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import (
@@ -62,10 +62,8 @@ from queue_monitor.model import (
     CallRecord,
     Coverage,
     CoverageRecord,
-    Disagreement,
     ExpectedWait,
     Forecast,
-    Hours,
     JournalNow,
     Outcome,
     Refusal,
@@ -74,7 +72,6 @@ from queue_monitor.model import (
     Snapshot,
     StatusReason,
     Visit,
-    WallNow,
 )
 from queue_monitor.queues import Pool, keys_of, pool_of, queue_key
 
@@ -84,17 +81,9 @@ _WITHOUT_QUEUE: Final = frozenset(kind for kind in EVENT_TYPES.values() if "queu
 LATE_AFTER: Final = timedelta(minutes=15)
 """An event that is reported this long after it happened still amends its call, and is counted as late."""
 
-SHORT_SILENCE: Final = timedelta(minutes=1)
-"""A silence shorter than this is not long enough for a caller to have left unseen."""
-
 MAX_REASONS: Final = 200
 MAX_REJECTED: Final = 200
 """The number of items that were not taken that are kept for a list, the latest ones."""
-
-PIECE: Final = 2
-"""The number of queues that are computed before a snapshot pauses: some milliseconds."""
-
-VISITS_PIECE: Final = 500
 
 FORECAST_HOLDS: Final = timedelta(minutes=5)
 """A forecast older than this is not shown."""
@@ -137,7 +126,6 @@ class Live:
     ) -> None:
         self.rules = rules
         self.calendars = Calendars(rules.calendar, rules.calendars)
-        self.records = records
         self.held_from = held_from
         self.unreadable = 0
         self._ledger = Ledger()
@@ -161,11 +149,7 @@ class Live:
         self.last_rejected: deque[RejectedItem] = deque(maxlen=MAX_REJECTED)
         self.ring_results: dict[str, Counter[str]] = {}
         self._seen: dict[tuple[str, str], Event] = {}
-        self._to_record: dict[str, None] = {}
-        self._refusals: list[RefusalRecord] = []
-        self._known: set[str] = set()
         self._dropped: dict[str, ContactHistory] = {}
-        self._reached: dict[str, bool | None] = {}
         self._settling = ""
         self._to_load: set[str] = set()
         self._newest: datetime | None = None
@@ -174,14 +158,15 @@ class Live:
         self._departures = Departures(lambda contact_id: self.ledger.history(contact_id))
         self.known_queues = KnownQueues(rules.queue_keys, lambda queue: self._windows.name_of(queue))
         self.queue_coverage = QueueCoverage(self.calendars, self.sources, self.switches)
-        self._disagreements: tuple[int, tuple[Disagreement, ...]] = (-1, ())
-        self._memory = Memory()
+        self._unsaved = Unsaved(self._ledger, self._windows, self.callers, is_wanted=records)
+        self._silenced = Silenced(self.sources, self._ledger, self.wait_bounds, self.agents)
+        self._snapshots = Snapshots(self)
 
     # ---- settings of a run
 
     def note_changes(self, wanted: bool) -> None:
         """Note changes for `take_records` from now on, or no longer."""
-        self.records = wanted
+        self._unsaved.is_wanted = wanted
 
     def hold_from(self, at: datetime) -> None:
         """Take it that calls that ended before this time and have had no event since are not in memory."""
@@ -233,12 +218,7 @@ class Live:
         """Count a refused caller, or (`sign` -1) no longer."""
         placed = self._windows.refuse(refusal, sign)
         self.opening_check.refuse(refusal, sign)
-        if not self.records:
-            return
-        left = [record for record in self._refusals if record.refusal != refusal] if sign < 0 else self._refusals
-        if len(left) == len(self._refusals):
-            left.append(RefusalRecord(refusal=refusal, placed=placed, is_counted=sign > 0))
-        self._refusals = left
+        self._unsaved.note_refusal(refusal, placed, is_counted=sign > 0)
 
     def _take_agent(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
         """Take what an event says of agents; agents without a place, and queues without one, are left out."""
@@ -270,7 +250,7 @@ class Live:
         """Work out every contact that has new events, and update the windows."""
         for contact_id, before, after in self._ledger.take_changes():
             self._settling = contact_id
-            self._note_record(contact_id)
+            self._unsaved.note(contact_id)
             if self._dropped:
                 before = self._dropped.pop(contact_id, before)
             if before != after:
@@ -310,7 +290,7 @@ class Live:
         """Return the last of these events that concerns the contact at which `settle` stopped; the last event if none
         does.
         """
-        keys = set(_keys(self._settling, self._ledger.evidence_of(self._settling))) if self._settling else set()
+        keys = set(keys_of_call(self._settling, self._ledger.evidence_of(self._settling))) if self._settling else set()
         about = [event for event in events if keys & self.keys_of([event])]
         return next(reversed(about or list(events)), None)
 
@@ -337,51 +317,17 @@ class Live:
             self.opening_check.change(contact_id, ())
             self._windows.change(contact_id, None)
             self._feed_forecaster(contact_id, None)
-            self._note_record(contact_id)
+            self._unsaved.note(contact_id)
         self._dropped.clear()
-        changed, self._to_record = self._to_record, {}
-        refusals, self._refusals = self._refusals, []
-        return [self._record(contact_id) for contact_id in changed], refusals
-
-    def _note_record(self, contact_id: str) -> None:
-        if self.records:
-            self._to_record[contact_id] = None
-
-    def _record(self, contact_id: str) -> CallRecord:
-        is_known = contact_id in self._known
-        history = self._ledger.history(contact_id)
-        if history is None:
-            self._known.discard(contact_id)
-            return CallRecord(contact_id=contact_id, contact=None, is_known=is_known)
-        evidence = self._ledger.evidence_of(contact_id)
-        reached_later = self.callers.reached_later(history.contact)
-        if reached_later is None:
-            reached_later = self._reached.get(contact_id)
-        tally = self._windows.counted(contact_id)
-        last_at = max(part.last_at for part in evidence)
-        counts_at = tally.placed.minute if tally.placed else minute_of(history.contact.entered_at or last_at)
-        return CallRecord(
-            contact_id=contact_id,
-            contact=history.contact,
-            visits=history.visits,
-            placed=tally.placed,
-            visits_placed=tally.visits,
-            evidence=documents.write(contact_id, evidence, reached_later),
-            keys=tuple(dict.fromkeys(_keys(contact_id, evidence))),
-            last_at=last_at,
-            is_open=self._ledger.is_open(contact_id),
-            is_known=is_known,
-            reached_later=reached_later,
-            rules=self._windows.rules_version(counts_at),
-        )
+        return self._unsaved.take()
 
     def mark_known(self, contact_ids: Iterable[str]) -> None:
         """Note that the store holds these contacts as `take_records` gave them."""
-        self._known.update(contact_ids)
+        self._unsaved.mark_known(contact_ids)
 
     def knows(self, contact_id: str) -> bool:
         """Return whether the store is known to hold this contact."""
-        return contact_id in self._known
+        return self._unsaved.is_known(contact_id)
 
     def load_calls(self, evidence: Iterable[bytes]) -> set[str]:
         """Load calls from the store, which are counted already. Return the ids of those that are held now.
@@ -392,13 +338,12 @@ class Live:
         """
         self.settle()
         found = list(filter(None, map(self._read, evidence)))
-        new = {document.contact_id: document for document in found if document.contact_id not in self._known}
+        new = {document.contact_id: document for document in found if not self.knows(document.contact_id)}
         held = {contact_id for contact_id in new if self._ledger.history(contact_id) is not None}
         for contact_id, history, reached_later in self._ledger.load(new.values()):
             if history is None:
                 continue
-            self._known.add(contact_id)
-            self._reached[contact_id] = reached_later
+            self._unsaved.adopt(contact_id, reached_later)
             now = self._ledger.history(contact_id)
             if (dropped := self._dropped.pop(contact_id, None)) is not None:
                 held.add(contact_id)
@@ -415,7 +360,7 @@ class Live:
             self._note_service(_visits(now))
             self.callers.change(contact_id, now)
             if contact_id in held or self.callers.reached_later(history.contact) not in (None, reached_later):
-                self._note_record(contact_id)
+                self._unsaved.note(contact_id)
         return {document.contact_id for document in found}
 
     def _read(self, document: bytes) -> documents.Document | None:
@@ -450,12 +395,10 @@ class Live:
         With `records` only calls that the store has as they are go: call it when the result of `take_records` is safe.
         """
         self.settle()
-        gone = self._ledger.evict(before, self._is_unsaved)
+        gone = self._ledger.evict(before, self._unsaved.has)
         contact_ids = [history.contact.contact_id for history in gone]
         self._windows.let_go(contact_ids)
-        self._known.difference_update(contact_ids)
-        for contact_id in contact_ids:
-            self._reached.pop(contact_id, None)
+        self._unsaved.let_go(contact_ids)
         self._seen = {key: event for key, event in self._seen.items() if event.at >= before}
         self.callers.evict(before - PERSON_KNOWN)
         self.silence.evict(before)
@@ -464,9 +407,6 @@ class Live:
         self.reconciler.add_up(before)
         self.held_from = before if self.held_from is None else max(before, self.held_from)
         return gone
-
-    def _is_unsaved(self, contact_id: str) -> bool:
-        return self.records and (contact_id in self._to_record or contact_id not in self._known)
 
     def amend_conflict(self, event: Event) -> None:
         """Count an event as a conflict, and no longer as applied: the journal has another event under its id.
@@ -492,7 +432,7 @@ class Live:
         if isinstance(event, CallRefused) and (refusal := self._ledger.take_back(event)) is not None:
             self._windows.refuse(refusal, -1)
             self.opening_check.refuse(refusal, -1)
-            self._refusals = [record for record in self._refusals if record.refusal != refusal]
+            self._unsaved.forget_refusal(refusal)
 
     def drop_calls(self, contact_ids: Iterable[str]) -> list[Event]:
         """Remove contacts, and those that share evidence with them, as if no event about them had come.
@@ -504,7 +444,7 @@ class Live:
         dropped = self._ledger.drop(contact_ids)
         visits = {visit for _, its in dropped.values() for visit in its}
         for contact_id, (history, _) in dropped.items():
-            self._known.discard(contact_id)
+            self._unsaved.doubt(contact_id)
             self._dropped[contact_id] = history
         heard = [
             event for event in self._seen.values() if (event.switch_name, getattr(event, "visit_id", "")) in visits
@@ -597,14 +537,14 @@ class Live:
     def record_all(self) -> None:
         """Include every contact that is held in the next `take_records`, changed or not."""
         for contact in self.ledger.contacts():
-            self._note_record(contact.contact_id)
+            self._unsaved.note(contact.contact_id)
 
     def _look_again(self, switch: str, contact_id: str) -> None:
         """Record a lost call again, because its caller has been answered in a later call."""
         history = self._ledger.history(contact_id)
         if history is not None:
-            self._note_record(contact_id)
-        elif self.records:
+            self._unsaved.note(contact_id)
+        elif self._unsaved.is_wanted:
             self._to_load.add(f"{switch} {contact_id}")
 
     def start_day(self, now: datetime) -> None:
@@ -628,7 +568,7 @@ class Live:
         """Start a day of the forecast with the callers who still wait or talk."""
         forecaster.start_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
-        there |= {visit.contact_id for visit in self._talking(now)}
+        there |= {visit.contact_id for visit in self.talking(now)}
         for contact_id in sorted(there):
             self._feed_forecaster(contact_id, self._ledger.history(contact_id))
 
@@ -713,44 +653,16 @@ class Live:
         return found
 
     def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]:
-        """Return until when these callers are known to have waited, by visit, where that is not until now.
-
-        Their switch has fallen silent since the last word about them, and nobody has listed them again. Whether they
-        still wait is not known. A silence that is over and was shorter than `SHORT_SILENCE` takes nobody away.
-        """
-        gaps = {
-            switch: [gap for gap in found if gap.end is None or gap.end - gap.start >= SHORT_SILENCE]
-            for switch in self.sources.switches()
-            if (found := self.sources.silences(switch, now))
-        }
-        until: dict[str, datetime] = {}
-        for visit in waiting if gaps else ():
-            said, listed = self._ledger.last_word(visit), self.wait_bounds.listed_at(visit)
-            last = said if listed is None else max(said, listed)
-            for gap in gaps.get(visit.switch, ()):
-                if gap.start < now and (gap.end is None or gap.end > last):
-                    until[visit.visit_id] = max(gap.start, last)
-                    break
-        return until
+        """Return until when these callers are known to have waited, by visit, where that is not until now."""
+        return self._silenced.waiting(waiting, now)
 
     def silences(self, now: datetime) -> dict[str, datetime]:
         """Return when the last silence that is over began, by switch; one shorter than `SHORT_SILENCE` is none."""
-        found = ((switch, self.sources.silences(switch, now)) for switch in self.sources.switches())
-        return {switch: began for switch, gaps in found if (began := _last_of(gaps)) is not None}
+        return self._silenced.switches(now)
 
-    def _talking(self, now: datetime) -> list[Visit]:
-        """Return the answered visits without a known end, except those that must be over.
-
-        They may have ended while nothing was heard, or their agent has answered another call since.
-        """
-        last_gap = {switch: _last_of(self.sources.gaps([switch], now)) for switch in self.sources.switches()}
-        found = []
-        for visit in self.ledger.talking():
-            answered, gap = visit.ended_wait_at, last_gap.get(visit.switch)
-            again = self.agents.last_answer(visit.agent_id) if visit.agent_id else None
-            if answered is None or ((gap is None or answered > gap) and (again is None or answered >= again)):
-                found.append(visit)
-        return found
+    def talking(self, now: datetime) -> list[Visit]:
+        """Return the answered visits without a known end, except those that must be over."""
+        return self._silenced.talking(self.ledger.talking(), now)
 
     def _place_of(self, visit: Visit) -> int:
         """Return the position of a visit among those of its contact, from 0."""
@@ -872,108 +784,17 @@ class Live:
 
         No event may be applied until it is done.
         """
-        queues = self.queues()
-        talking, waiting, ringing = self._talking(now), self.ledger.waiting(), self.ledger.ringing()
-        yield
-        view = SnapshotBuilder(self, now, talking, ringing, memory=self._memory)
-        yield
-        yield from view.place(waiting)
-        yield
-        view.count_staff()
-        yield
-        disagreements = self._hours_disagreements(now)
-        calendar = self.rules.calendar
-        pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
-        yield
-        of_queues = []
-        for number, queue in enumerate(queues, start=1):
-            of_queues.append((yield from view.queue_in_pieces(queue, (queue,), queue)))
-            if number % PIECE == 0:
-                yield
-        of_pools = []
-        for pool in pools:
-            of_pools.append((yield from view.queue_in_pieces(pool.name, pool.queues, pool.queues)))
-            yield
-        total = yield from view.queue_in_pieces("", tuple(queues), None)
-        yield
-        today = yield from view.today_in_pieces()
-        yield
-        walls = []
-        for name, shown in self.rules.walls.items():
-            face = yield from view.queue_in_pieces(name, shown, shown)
-            bars = yield from view.today_in_pieces(shown)
-            walls.append(WallNow(name=name, total=face, today=tuple(bars)))
-            yield
-        agents = self.agents.now((visit.agent_id for visit in talking if visit.agent_id), self.silences(now))
-        yield
-        totals, totals_waits = self.windows.totals(), self.windows.wait_buckets()
-        yield
-        return Snapshot(
-            at=now,
-            rate=rate,
-            version=self.rules.version,
-            target=self.rules.target,
-            organisation=self.rules.organisation,
-            time_zone=calendar.zone.key,
-            hours=self._hours(now),
-            total=total,
-            queues=tuple(of_queues),
-            pools=tuple(of_pools),
-            agents=agents,
-            sources=self.sources.now(),
-            today=tuple(today),
-            events=dict(self.events),
-            rejected=dict(self.rejected),
-            totals=totals,
-            totals_waits=totals_waits,
-            ring_results={queue: dict(counter) for queue, counter in self.ring_results.items()},
-            journal=journal or JournalNow(),
-            reconciliation=self.reconciler.differences(),
-            hours_disagreements=disagreements,
-            totals_talks=self.windows.talks(),
-            walls=tuple(walls),
-            callers_since=self.callers.known_since(now),
-            earlier_limits=self.rules.earlier_limits,
-        )
+        return self._snapshots.in_pieces(now, rate, journal or JournalNow())
 
     def view(self, now: datetime, talking: Sequence[Visit] = (), *, briefly: bool = False) -> SnapshotBuilder:
         """Return a builder that reads the figures of a moment without a memory of earlier ones."""
-        view = SnapshotBuilder(self, now, list(talking), set(), briefly=briefly)
-        finished(view.place(self.ledger.waiting()))
-        return view
+        return self._snapshots.view(now, talking, briefly=briefly)
 
     def alert_snapshot(self, now: datetime) -> Snapshot:
         """Return a snapshot with only the figures that decide something, for a reader of the past that needs many of
         them.
-
-        Each figure in it is equal to the full snapshot's; figures for the faces alone are empty. The queues of a pool
-        are in their pool only.
         """
-        queues = self.queues()
-        view = self.view(now, self._talking(now), briefly=True)
-        pools = [pool for pool in self.pools(queues) if len(pool.queues) > 1]
-        alone = set(queues).difference(*(pool.queues for pool in pools))
-        return Snapshot(
-            at=now,
-            rate=1.0,
-            version=self.rules.version,
-            target=self.rules.target,
-            organisation=self.rules.organisation,
-            time_zone=self.rules.calendar.zone.key,
-            hours=self._hours(now),
-            total=view.queue("", tuple(queues), None),
-            queues=tuple(view.queue(queue, (queue,), queue) for queue in queues if queue in alone),
-            pools=tuple(view.queue(pool.name, pool.queues, pool.queues) for pool in pools),
-            agents=(),
-            sources=self.sources.now(),
-            today=(),
-            events={},
-            rejected={},
-            totals={},
-            totals_waits={},
-            ring_results={},
-            journal=JournalNow(),
-        )
+        return self._snapshots.of_alerts(now)
 
     def coverage(self, queues: tuple[str, ...], start: datetime, end: datetime, now: datetime) -> Coverage:
         """Return the coverage of these queues up to now; the hours of a single queue are its own, else the default's.
@@ -1008,26 +829,6 @@ class Live:
         """
         return self._departures.at(now, self.windows, self.rules.target, self.rules.calendar)
 
-    def _hours_disagreements(self, now: datetime) -> tuple[Disagreement, ...]:
-        """Return today's disagreements, computed every five minutes: that is often enough for a wrong setting, and it
-        reads every call.
-        """
-        looked = int(now.timestamp()) // 300
-        if looked != self._disagreements[0]:
-            self.settle()
-            bounds = day_bounds(self.rules.calendar.day_of(now), self.rules.calendar.zone)
-            self._disagreements = looked, tuple(self.opening_check.disagreements(*bounds))
-        return self._disagreements[1]
-
-    def _hours(self, now: datetime) -> Hours:
-        calendar = self.rules.calendar
-        return Hours(
-            open=calendar.is_open(now),
-            opens_at=calendar.next_opening(now),
-            closes_at=calendar.closing(now),
-            note=calendar.note(calendar.day_of(now)),
-        )
-
 
 _TAKES: Final[dict[type[Event], Callable[[Live, Any], None]]] = {
     AgentState: Live._take_agent,
@@ -1046,20 +847,5 @@ def _is_same_wait(before: ContactHistory, after: ContactHistory) -> bool:
     return visit.entry_reason is before.visits[0].entry_reason
 
 
-def _last_of(gaps: Iterable[Span]) -> datetime | None:
-    """Return when the last gap that is over and not shorter than `SHORT_SILENCE` began."""
-    long = (gap.start for gap in gaps if gap.end is not None and gap.end - gap.start >= SHORT_SILENCE)
-    return max(long, default=None)
-
-
 def _visits(history: ContactHistory | None) -> tuple[Visit, ...]:
     return () if history is None else history.visits
-
-
-def _keys(contact_id: str, evidence: Iterable[Evidence]) -> Iterable[str]:
-    """Yield the keys by which a later event finds a call: the contact, its legs and its visits,
-    each with its switch.
-    """
-    for part in evidence:
-        for known in dict.fromkeys((contact_id, as_stated(contact_id), part.leg_id, *part.also, *part.reports)):
-            yield f"{part.switch} {known}"

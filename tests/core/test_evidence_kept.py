@@ -89,7 +89,10 @@ def figures_of(live: Live) -> tuple[object, ...]:
 
 def records_of(live: Live) -> dict[str, CallRecord]:
     """Every contact as `take_records` would give it now."""
-    return {story.contact.contact_id: live._record(story.contact.contact_id) for story in live.ledger.histories()}
+    live.note_changes(True)
+    live.take_records()
+    live.record_all()
+    return {record.contact_id: record for record in live.take_records()[0]}
 
 
 def all_evicted(live: Live, shelf: Shelf) -> None:
@@ -447,7 +450,7 @@ def test_a_call_whose_stays_memory_knows_as_another_contacts_is_that_contacts_al
     written = documents.write("luleå:anna", kept.live.ledger.evidence_of("luleå:anna"))
     story = Scenario().entered(0, "bo", visit="v", leg_id="luleå:leg", time_precision_ms=1).left(9, "bo", visit="v")
     live = Live(story.rules)
-    live.records = True
+    live.note_changes(True)
     for event in story.events:
         live.apply(event)
     live.load_calls([written])
