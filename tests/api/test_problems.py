@@ -147,7 +147,7 @@ async def test_a_trouble_is_a_page_for_people_and_json_for_programs(whole: FastA
     assert words in person.text
     assert program.headers["content-type"] == "application/json"
     assert program.json()["error"]
-    assert program.json()["detail"]
+    assert words in program.json()["detail"], "in the asker's language"
 
 
 async def test_who_asks_too_often_gets_a_page_or_json_and_is_told_to_wait(whole: FastAPI) -> None:

@@ -174,9 +174,7 @@ class AccessControl:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         if not self._limits.open_stream(client):
-            refusal = self._refuse(
-                scope, 429, Refused.TOO_MANY_STREAMS, "Too many streams are open.", {"Retry-After": "10"}
-            )
+            refusal = self._refuse(scope, 429, Refused.TOO_MANY_STREAMS, {"Retry-After": "10"})
             await refusal(scope, receive, send)
             return
         try:
@@ -192,13 +190,11 @@ class AccessControl:
         in_address = query.pop("token", None) if is_wall else None
         known = self._tokens.known(in_address[0] if in_address else token)
         if not self._limits.may_ask(_asker(client, known, wrong=bool(in_address or token))):
-            return self._refuse(
-                scope, 429, Refused.TOO_OFTEN, "Too many requests. Wait a moment.", {"Retry-After": "1"}
-            )
+            return self._refuse(scope, 429, Refused.TOO_OFTEN, {"Retry-After": "1"})
         if _too_big(headers):
-            return self._refuse(scope, 413, Refused.TOO_BIG, f"A body of at most {BODY_BYTES} bytes, with its length.")
+            return self._refuse(scope, 413, Refused.TOO_BIG)
         if scope["method"] not in _READING and _from_elsewhere(headers):
-            return self._refuse(scope, 403, Refused.CROSS_SITE, "Another site's page may not do this.")
+            return self._refuse(scope, 403, Refused.CROSS_SITE)
         if known is not None:
             scope.setdefault("state", {})["access"] = known
         if _stands_aside(scope["path"]):
@@ -211,7 +207,7 @@ class AccessControl:
             if _is_page(scope, headers):
                 self._limits.refused[Refused.WRONG_ROLE] += 1
                 return _to_sign_in(scope, known.role)
-            return self._refuse(scope, 403, Refused.WRONG_ROLE, f"The role {known.role.value} may not do this.")
+            return self._refuse(scope, 403, Refused.WRONG_ROLE)
         return None
 
     def _unknown(self, token: str, scope: Scope, headers: Headers, client: str) -> Response | None:
@@ -226,8 +222,7 @@ class AccessControl:
         if _is_page(scope, headers):
             self._limits.refused[reason] += 1
             return _to_sign_in(scope)
-        words = "This needs a token: Authorization: Bearer …"
-        return self._refuse(scope, 401, reason, words, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
+        return self._refuse(scope, 401, reason, {"WWW-Authenticate": 'Bearer realm="queue-monitor"'})
 
     def _reads_here(self, scope: Scope, headers: Headers) -> bool:
         reads = scope["method"] in _READING and scope["path"] != AUDIT
@@ -235,7 +230,7 @@ class AccessControl:
 
     def _guessing(self, scope: Scope) -> Response:
         wait = {"Retry-After": str(int(WRONG_TOKENS_SECONDS))}
-        return self._refuse(scope, 429, Refused.GUESSING, "Too many wrong tokens. Wait a minute.", wait)
+        return self._refuse(scope, 429, Refused.GUESSING, wait)
 
     def _kiosk(
         self, token: str, known: Access | None, query: dict[str, list[str]], scope: Scope, client: str
@@ -244,39 +239,27 @@ class AccessControl:
             if self._limits.guesses(client):
                 return self._guessing(scope)
             self._limits.wrong_token(client)
-            return self._refuse(
-                scope,
-                401,
-                Refused.WRONG_TOKEN,
-                "Only a wallboard's token may stand in an address.",
-                key="error.refused.in_address",
-            )
+            return self._refuse(scope, 401, Refused.WRONG_TOKEN, key="error.refused.in_address")
         path, rest = scope["path"], urlencode(query, doseq=True)
         answer = RedirectResponse(way(path, quote(path) + (f"?{rest}" if rest else "")), status_code=303)
         keep(answer, token, known, Request(scope))
         return answer
 
     def _refuse(
-        self,
-        scope: Scope,
-        status: int,
-        reason: Refused,
-        detail: str,
-        headers: dict[str, str] | None = None,
-        key: str = "",
+        self, scope: Scope, status: int, reason: Refused, headers: dict[str, str] | None = None, key: str = ""
     ) -> Response:
-        """Refuse in the words for a program, or with a page for a person's browser. `key`: of the page's words, where
-        they are not those of the reason.
+        """Refuse in the asker's language, with a page for a person's browser and JSON for a program. `key`: of the
+        words, where they are not those of the reason.
         """
         self._limits.refused[reason] += 1
-        if wants_page(Headers(scope=scope)):
-            request = Request(scope)
-            language = language_of(request, self._language)
-            words = texts.say(key or f"error.refused.{reason.value}", language)
+        request = Request(scope)
+        language = language_of(request, self._language)
+        words = texts.say(key or f"error.refused.{reason.value}", language, limit=BODY_BYTES)
+        if wants_page(request.headers):
             page = error_page(request, words, status, language)
             page.headers.update(headers or {})
             return page
-        body = msgspec.json.encode(ErrorBody(error=_TITLES[status], detail=detail))
+        body = msgspec.json.encode(ErrorBody(error=_TITLES[status], detail=words))
         return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 

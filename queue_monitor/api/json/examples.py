@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from queue_monitor import texts
+from queue_monitor.api.guard.limits import BODY_BYTES
+
 _BY_NAME: Final[dict[str, Any]] = {
     "act": "acknowledge",
     "alert": "long_wait",
@@ -72,17 +75,24 @@ def with_examples(document: dict[str, Any]) -> None:
 def _error(status: str) -> dict[str, Any]:
     said = {
         "400": ("backwards", "from (2026-03-02T00:00:00+01:00) måste vara före to (2026-03-01T00:00:00+01:00)."),
-        "401": ("unauthorized", "This needs a token: Authorization: Bearer …"),
-        "403": ("forbidden", "The role status may not do this."),
+        "401": (
+            "unauthorized",
+            _refused("no_token"),
+        ),
+        "403": ("forbidden", _refused("wrong_role")),
         "409": ("crisis_stands", "En kris är redan utlyst: vattenläcka på Porsön."),
         "404": ("unknown_queue", "Det finns ingen kö som heter ”Bygg”. Köer som finns: Kundcenter."),
-        "413": ("too_big", "A body of at most 65536 bytes, with its length."),
-        "429": ("too_many_requests", "Too many requests. Wait a moment."),
+        "413": ("too_big", _refused("too_big")),
+        "429": ("too_many_requests", _refused("too_often")),
         "503": ("database_away", "Databasen går inte att nå just nu. Försök igen om en stund."),
     }
     error, detail = said.get(status, ("bad_choice", "”minute” går inte att välja som step. Välj bland: hour, day."))
     choices = {"404": ["Kundcenter"], "422": ["hour", "day"]}
     return {"error": error, "detail": detail, "choices": choices.get(status, [])}
+
+
+def _refused(reason: str) -> str:
+    return texts.say(f"error.refused.{reason}", "sv", limit=BODY_BYTES)
 
 
 def _of(schema: dict[str, Any], schemas: dict[str, Any], name: str, depth: int) -> Any:
