@@ -1,7 +1,7 @@
-"""Limits a bug of ours in a translator to the piece that it was reading.
+"""The parts that translators share: their outbox, and the limit of a bug of ours to the piece that was being read.
 
-A broker sends a piece again, and a file's line is read again, so without this the source would stand still for ever. A
-translator of a byte stream needs no such care: a new connection begins anew.
+A broker sends a piece again, and a file's line is read again, so without that limit the source would stand still for
+ever. A translator of a byte stream needs no such care: a new connection begins anew.
 """
 
 import logging
@@ -30,3 +30,22 @@ def translated(source: str, read: Callable[[], Iterable[Event | Rejected] | None
         where = f"{type(error).__name__} in {last.name}, line {last.lineno}"
         log.error("own code failed on a message source=%s: %s", source, where)
         return [Rejected(source=source, reason=FAULT, detail=where)]
+
+
+class Outbox:
+    """The events and refusals that a translator has made and not handed on yet, in their order."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._made: list[Event | Rejected] = []
+        self.put = self._made.append
+
+    def reject(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> None:
+        """Add the refusal of something that was read; the words are those of `Rejected`."""
+        self.put(Rejected(source=self._source, reason=reason, detail=detail, field=field, kind=kind, length=length))
+
+    def take(self) -> list[Event | Rejected]:
+        """Return all that was added since the last call."""
+        taken = self._made.copy()
+        self._made.clear()
+        return taken

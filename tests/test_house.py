@@ -129,7 +129,8 @@ TABLE = (
     ),
     Row(
         r"adapters\.(asterisk_ami|freeswitch|csta3)(\..+)?",
-        f"{WIRES} queue_monitor.queues queue_monitor.switch_session queue_monitor.stamp {{own}}",
+        f"{WIRES} queue_monitor.queues queue_monitor.switch_session queue_monitor.stamp"
+        " queue_monitor.translating {own}",
     ),
     Row(r"adapters\..+", f"{WIRES} {{own}}"),
     Row(r"alerts\.rules", "queue_monitor.model", "msgspec", IMPURE),

@@ -23,6 +23,7 @@ from queue_monitor.events import (
 from queue_monitor.ports import Connection, Rejected
 from queue_monitor.queues import queue_key
 from queue_monitor.stamp import Stamp, microseconds
+from queue_monitor.translating import Outbox
 
 _BOOT_SECONDS: Final = 2.0
 """The time to wait for FullyBooted. It comes at once, within 0.2 s of a restart; without the class `system` never."""
@@ -70,10 +71,10 @@ class Translator:
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
-        self._out: list[Event | Rejected] = []
+        self._out = Outbox(connection.source)
         self._cutter = Cutter()
-        self._agents = Agents(connection.switch, settings.wrapup_seconds, self._out.append)
-        self._calls = Calls(connection.switch, settings, self._agents, self._cutter, self._out.append)
+        self._agents = Agents(connection.switch, settings.wrapup_seconds, self._out.put)
+        self._calls = Calls(connection.switch, settings, self._agents, self._cutter, self._out.put)
         self._lists: dict[str, dict[str, _Listing]] = {}
         self._up: dict[str, str] = {}
         self._up_at: datetime | None = None
@@ -154,11 +155,11 @@ class Translator:
         for first, content, offset in self._cutter.cut(raw):
             self._read(first, content, offset, received_at)
             self._cutter.every_step = self._calls.holding
-        return self._take()
+        return self._out.take()
 
     def flush(self, now: datetime) -> Iterable[Event | Rejected]:
         self._pass_time(now)
-        return self._take()
+        return self._out.take()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
         self._pass_time(now)
@@ -166,16 +167,7 @@ class Translator:
             self._connect(self._logged_in)
         self._calls.cut()
         self._report_missing()
-        return self._take()
-
-    def _take(self) -> list[Event | Rejected]:
-        taken = self._out.copy()
-        self._out.clear()
-        return taken
-
-    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> None:
-        source = self._connection.source
-        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
+        return self._out.take()
 
     def _pass_time(self, now: datetime) -> None:
         self._calls.expire(now)
@@ -204,12 +196,12 @@ class Translator:
             self._read_response(headers(content), offset, received_at)
         else:
             reason = "not_a_message" if content else "message_too_long"
-            self._reject(reason, f"at byte {offset}", kind="text", length=len(content))
+            self._out.reject(reason, f"at byte {offset}", kind="text", length=len(content))
 
     def _reject_old(self) -> None:
         if not self._told_too_old:
             self._told_too_old = True
-            self._reject("manager_too_old", f"manager {self.version} {_TOO_OLD}")
+            self._out.reject("manager_too_old", f"manager {self.version} {_TOO_OLD}")
 
     def _matters(self, content: bytes) -> bool:
         return b"\r\nApplication: Queue\r\n" in content or self._calls.holds(header(content, b"Uniqueid"))
@@ -227,7 +219,7 @@ class Translator:
         else:
             understood = self._agents.change(first[7:].decode("ascii", "replace"), message, stamp, stamp.at)
         if not understood:
-            self._reject("missing_field", first[7:].decode("ascii", "replace"))
+            self._out.reject("missing_field", first[7:].decode("ascii", "replace"))
 
     def _read_hangup(self, first: bytes, content: bytes, offset: int, received_at: datetime) -> None:
         """Read a Hangup. Most are of phones and trunks in no queue, so the id is read first."""
@@ -249,7 +241,7 @@ class Translator:
         if told:
             self._clock = told, received_at
         elif text:
-            self._reject("bad_timestamp", first[7:].decode("ascii", "replace"), "Timestamp", "time", len(text))
+            self._out.reject("bad_timestamp", first[7:].decode("ascii", "replace"), "Timestamp", "time", len(text))
         return Stamp(self._connection, received_at, offset, told)
 
     def _read_response(self, message: Mapping[str, str], offset: int, received_at: datetime) -> None:
@@ -258,7 +250,7 @@ class Translator:
             return  # an account that may not ask for channels loses nothing else
         if message["Response"] == "Error":
             known = next((error for error in _KNOWN_ERRORS if text.startswith(error)), "")
-            self._reject("login_refused" if known == _KNOWN_ERRORS[0] else "action_refused", known)
+            self._out.reject("login_refused" if known == _KNOWN_ERRORS[0] else "action_refused", known)
         elif text == "Authentication accepted":
             self._logged_in = Stamp(self._connection, received_at, offset)
         elif text.startswith("Queue status"):
@@ -275,7 +267,7 @@ class Translator:
         trip = answered.observed_at - sent
         middle = sent + trip / 2
         millisecond = timedelta(milliseconds=1)
-        self._out.append(
+        self._out.put(
             SourceClock(
                 **answered.envelope("source.clock"),
                 offset_ms=round((answered.at - middle) / millisecond, 3),
@@ -290,7 +282,7 @@ class Translator:
             return
         self._connected = True
         missing = "" if self._booted else "; no FullyBooted: the account lacks the read class system"
-        self._out.append(
+        self._out.put(
             SourceConnected(
                 **Stamp(self._connection, stamp.observed_at, stamp.offset).envelope("source.connected"),
                 reason="logged in" + missing,
@@ -309,16 +301,16 @@ class Translator:
         """Take an orderly stop, after which the switch may start again: every call on it has ended."""
         self._calls.restart(stamp)
         self._agents.forget()
-        self._out.append(SourceRestarted(**stamp.envelope("source.restarted")))
+        self._out.put(SourceRestarted(**stamp.envelope("source.restarted")))
 
     def _report_missing(self) -> None:
         missing = self.missing_classes
         if "dialplan" in missing and self._reported != missing:
             self._reported = missing
-            self._reject("missing_read_classes", ", ".join(missing))
+            self._out.reject("missing_read_classes", ", ".join(missing))
         if self._calls.unexplained and not self._told_of_variables:
             self._told_of_variables = True
-            self._reject("missing_variables", _NO_VARIABLES)
+            self._out.reject("missing_variables", _NO_VARIABLES)
 
     def _named(self, unique: str) -> str:
         return f"{self._connection.switch}:{unique}"
@@ -349,7 +341,7 @@ class Translator:
         """Return the list for an ActionID. Lists asked for without one come in turn and share the empty id."""
         queue = message.get("Queue", "")
         if not queue:
-            self._reject("missing_field", message["Event"], "Queue", "nothing")
+            self._out.reject("missing_field", message["Event"], "Queue", "nothing")
             return None
         while len(self._lists) > _MAX_LISTS:
             del self._lists[next(iter(self._lists))]
@@ -395,7 +387,7 @@ class Translator:
             for leg_id, visit_id, joined in self._calls.joined_since(listing.queue, listing.stamp.offset):
                 if visit_id not in listed:
                     waiting.append(WaitingCaller(leg_id=leg_id, visit_id=visit_id, waited_ms=0, entered_at=joined.at))
-            self._out.append(
+            self._out.put(
                 QueueSnapshot(
                     **listing.stamp.envelope("queue.snapshot", listing.queue, live=False),
                     queue=listing.queue,

@@ -14,6 +14,7 @@ from adapters.csta3.settings import Settings
 from queue_monitor.events import AgentActivity, AgentState, Event, QueueSnapshot, SourceConnected, WaitingCaller
 from queue_monitor.ports import Connection, Rejected
 from queue_monitor.stamp import Stamp
+from queue_monitor.translating import Outbox
 
 _AGENT_EVENTS: Final = {
     "AgentLoggedOnEvent": AgentActivity.PAUSED,
@@ -56,9 +57,9 @@ class Translator:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
-        self._out: list[Event | Rejected] = []
+        self._out = Outbox(connection.source)
         self._cutter = Cutter()
-        self._calls = Calls(connection.switch, settings, self._out.append)
+        self._calls = Calls(connection.switch, settings, self._out.put)
         self._asked: dict[int, Question] = {}
         self._activities: dict[str, tuple[AgentActivity, str | None]] = {}
         self._connected = False
@@ -98,36 +99,27 @@ class Translator:
         for found in self._cutter.cut(raw):
             self._offset = found.offset
             if isinstance(found, Fault):
-                self._reject(found.reason, f"at byte {found.offset}")
+                self._out.reject(found.reason, f"at byte {found.offset}")
             else:
                 self._read(found, received_at)
-        return self._take()
+        return self._out.take()
 
     def flush(self, now: datetime) -> Iterable[Event | Rejected]:
         """Return nothing, because no event is ever held: each message is complete by itself."""
-        return self._take()
+        return self._out.take()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
         if self._cutter.unfinished:
-            self._reject("cut_short")
-        return self._take()
-
-    def _take(self) -> list[Event | Rejected]:
-        taken = self._out.copy()
-        self._out.clear()
-        return taken
-
-    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "text", length: int = 0) -> None:
-        source = self._connection.source
-        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
+            self._out.reject("cut_short")
+        return self._out.take()
 
     def _lacks(self, field: str, message: str) -> None:
-        self._reject("missing_field", message, field, "nothing")
+        self._out.reject("missing_field", message, field, "nothing")
 
     def _read(self, frame: Frame, received_at: datetime) -> None:
         root = read(frame.content)
         if isinstance(root, str):
-            self._reject(root, f"at byte {frame.offset}", length=len(frame.content))
+            self._out.reject(root, f"at byte {frame.offset}", kind="text", length=len(frame.content))
             return
         stamp, kind = Stamp(self._connection, received_at, frame.offset), name(root)
         if kind.endswith("Event"):
@@ -155,11 +147,11 @@ class Translator:
 
     def _read_answer(self, kind: str, root: Element, question: Question | None, stamp: Stamp) -> None:
         if kind == "CSTAErrorCode":
-            self._reject("request_refused", question.kind if question else "")
+            self._out.reject("request_refused", question.kind if question else "")
             if question and question.kind == "ResetApplicationSessionTimer":
                 self.trouble = "would not prolong the session"
         elif question is None:
-            self._reject("unknown_answer", kind)
+            self._out.reject("unknown_answer", kind)
         else:
             self._snapshot(root, question, stamp)
 
@@ -172,12 +164,12 @@ class Translator:
         elif kind in ("ApplicationSessionTerminated", "MonitorStop"):
             self.trouble = "ended the session" if kind == "ApplicationSessionTerminated" else "stopped a monitor"
         else:
-            self._reject("unknown_message", kind if _WORD.fullmatch(kind) else "")
+            self._out.reject("unknown_message", kind if _WORD.fullmatch(kind) else "")
 
     def _connect(self, stamp: Stamp) -> None:
         if not self._connected:
             self._connected = True
-            self._out.append(SourceConnected(**stamp.envelope("source.connected"), reason="session started"))
+            self._out.put(SourceConnected(**stamp.envelope("source.connected"), reason="session started"))
 
     def _agent(self, kind: str, root: Element, stamp: Stamp) -> str:
         """Take an agent's state. Returns the required field that the message lacks; "" where it lacks none."""
@@ -190,7 +182,7 @@ class Translator:
             return ""
         self._activities[place] = (state, reason)
         agent = f"{self._connection.switch}:{self._settings.agent_names.get(place, place)}"
-        self._out.append(
+        self._out.put(
             AgentState(
                 **stamp.envelope("agent.state", agent),
                 agent_id=agent,
@@ -208,7 +200,7 @@ class Translator:
         content = child(root, "crossRefIDorSnapshotData", "snapshotData")
         if content is None:
             # The switch means to send the list in pieces, as separate events: not understood here.
-            self._reject("snapshot_in_pieces", "", "crossRefIDorSnapshotData.snapshotData", "nothing")
+            self._out.reject("snapshot_in_pieces", "", "crossRefIDorSnapshotData.snapshotData", "nothing")
             return
         waiting: dict[str, WaitingCaller] = {}
         for line in children(content, "snapshotDeviceResponseInfo"):
@@ -222,7 +214,7 @@ class Translator:
             leg = f"{self._connection.switch}:{visit.call.root}"
             waiting.setdefault(leg, WaitingCaller(leg_id=leg, visit_id=visit.visit_id))
         self._calls.keep_only(pilot, set(waiting))
-        self._out.append(
+        self._out.put(
             QueueSnapshot(
                 **asked.envelope("queue.snapshot", pilot, live=False),
                 queue=self._settings.pilots[pilot],

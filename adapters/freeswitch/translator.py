@@ -23,6 +23,7 @@ from queue_monitor.events import (
 )
 from queue_monitor.ports import Connection, Rejected
 from queue_monitor.stamp import Stamp
+from queue_monitor.translating import Outbox
 
 MEMBERS_OF: Final = "api callcenter_config queue list members "
 QUEUES: Final = "api callcenter_config queue list"
@@ -55,10 +56,10 @@ class Translator:
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
-        self._out: list[Event | Rejected] = []
+        self._out = Outbox(connection.source)
         self._cutter = Cutter()
-        self._agents = Agents(connection.switch, self._out.append)
-        self._calls = Calls(connection.switch, settings.hold_seconds, self._out.append)
+        self._agents = Agents(connection.switch, self._out.put)
+        self._calls = Calls(connection.switch, settings.hold_seconds, self._out.put)
         self._asked: deque[tuple[str, Stamp]] = deque()
         self._questions: list[str] = []
         self._counters: dict[str, dict[str, str]] = {}
@@ -108,32 +109,23 @@ class Translator:
         for found in self._cutter.cut(raw):
             self._offset = found.offset
             if isinstance(found, Fault):
-                self._reject(found.reason, f"at byte {found.offset}")
+                self._out.reject(found.reason, f"at byte {found.offset}")
             else:
                 self._read(found, received_at)
-        return self._take()
+        return self._out.take()
 
     def flush(self, now: datetime) -> Iterable[Event | Rejected]:
         self._pass_time(now)
-        return self._take()
+        return self._out.take()
 
     def close(self, now: datetime) -> Iterable[Event | Rejected]:
         self._pass_time(now)
         if self._logged_in:
             self._connect(self._logged_in)
         if self._cutter.unfinished:
-            self._reject("cut_short")
+            self._out.reject("cut_short")
         self._calls.cut()
-        return self._take()
-
-    def _take(self) -> list[Event | Rejected]:
-        taken = self._out.copy()
-        self._out.clear()
-        return taken
-
-    def _reject(self, reason: str, detail: str = "", field: str = "", kind: str = "", length: int = 0) -> None:
-        source = self._connection.source
-        self._out.append(Rejected(source=source, reason=reason, detail=detail, field=field, kind=kind, length=length))
+        return self._out.take()
 
     def _pass_time(self, now: datetime) -> None:
         self._calls.expire(now)
@@ -162,20 +154,20 @@ class Translator:
             case "auth/request" | "text/disconnect-notice":
                 pass
             case _:
-                self._reject("unknown_frame", f"at byte {frame.offset}")
+                self._out.reject("unknown_frame", f"at byte {frame.offset}")
 
     def _read_reply(self, text: str, stamp: Stamp) -> None:
         if text == "+OK accepted":
             self._logged_in = stamp
         elif text.startswith("-ERR invalid"):
-            self._reject("login_refused")
+            self._out.reject("login_refused")
         elif text.startswith("-ERR"):
-            self._reject("command_refused")
+            self._out.reject("command_refused")
 
     def _read_event(self, frame: Frame, received_at: datetime) -> None:
         message = event(frame)
         if message is None:
-            self._reject("bad_event", f"at byte {frame.offset}", kind="text", length=len(frame.body))
+            self._out.reject("bad_event", f"at byte {frame.offset}", kind="text", length=len(frame.body))
             return
         stamp = self._stamp(message, frame.offset, received_at)
         self._watch_core(message, stamp)
@@ -186,17 +178,17 @@ class Translator:
             action = message.get("CC-Action", "")
             if translate := self._actions.get(action):
                 if not translate(message, stamp):
-                    self._reject("missing_field", action)
+                    self._out.reject("missing_field", action)
             elif action not in _PASSED_OVER:
                 shown = action if _WORD.fullmatch(action) else ""
-                self._reject("unknown_action", shown, "CC-Action", "text", len(action))
+                self._out.reject("unknown_action", shown, "CC-Action", "text", len(action))
         # Other events come from another subscriber's filter and do not concern queues.
 
     def _stamp(self, message: Mapping[str, str], offset: int, received_at: datetime) -> Stamp:
         told = from_microseconds(message.get("Event-Date-Timestamp", ""))
         if told is None:
             written = message.get("Event-Date-Timestamp", "")
-            self._reject("bad_timestamp", f"at byte {offset}", "Event-Date-Timestamp", "time", len(written))
+            self._out.reject("bad_timestamp", f"at byte {offset}", "Event-Date-Timestamp", "time", len(written))
         else:
             self._hear_clock(told, received_at)
         return Stamp(self._connection, received_at, offset, told)
@@ -224,7 +216,7 @@ class Translator:
         if self._connected:
             return
         self._connected = True
-        self._out.append(
+        self._out.put(
             SourceConnected(
                 **Stamp(self._connection, stamp.observed_at, stamp.offset).envelope("source.connected"),
                 reason="logged in",
@@ -248,7 +240,7 @@ class Translator:
             started = _later(stamp.switch_time, timedelta(milliseconds=-uptime_ms))
             self._connect(stamp, started, message.get("FreeSWITCH-Version"))
         offset_ms = (stamp.switch_time - stamp.observed_at) / timedelta(milliseconds=1)
-        self._out.append(SourceClock(**stamp.envelope("source.clock"), offset_ms=round(offset_ms, 3)))
+        self._out.put(SourceClock(**stamp.envelope("source.clock"), offset_ms=round(offset_ms, 3)))
 
     def _watch_core(self, message: Mapping[str, str], stamp: Stamp) -> None:
         """Report a restart when the Core-UUID changes: each start of the switch has a new one."""
@@ -261,7 +253,7 @@ class Translator:
         self._calls.restart(stamp)
         self._agents.forget()
         self._uptime_ms = None
-        self._out.append(SourceRestarted(**stamp.envelope("source.restarted")))
+        self._out.put(SourceRestarted(**stamp.envelope("source.restarted")))
 
     # Answers
 
@@ -279,7 +271,7 @@ class Translator:
             self._connection, stamp.observed_at, stamp.offset, self._switch_now(stamp.observed_at), derived=True
         )
         if not lists.complete(body):
-            self._reject("list_cut_short", kind)
+            self._out.reject("list_cut_short", kind)
         elif kind == lists.MEMBERS:
             self._list_members(body, command.removeprefix(MEMBERS_OF) if command.startswith(MEMBERS_OF) else "", as_of)
         elif kind == lists.QUEUES:
@@ -291,15 +283,15 @@ class Translator:
 
     def _understood(self, understood: bool, kind: str) -> None:
         if not understood:
-            self._reject("bad_list_line", kind)
+            self._out.reject("bad_list_line", kind)
 
     def _read_odd_answer(self, command: str, body: str) -> None:
         if body.startswith("-ERR"):
-            self._reject("command_failed")
+            self._out.reject("command_failed")
             if command == QUEUES:
                 self.trouble = "has no mod_callcenter loaded"
         elif not body.startswith("+OK"):
-            self._reject("unknown_answer")
+            self._out.reject("unknown_answer")
 
     def _read_status(self, body: str, stamp: Stamp) -> None:
         up, version = _UPTIME.match(body), _VERSION.search(body)
@@ -309,13 +301,13 @@ class Translator:
             uptime = timedelta(365 * years + days, seconds, 0, parts, minutes, hours)
             started = _later(self._switch_now(stamp.observed_at) or stamp.observed_at, -uptime)
         else:
-            self._reject("bad_status")
+            self._out.reject("bad_status")
         self._connect(stamp, started, version[1] if version else None)
 
     def _list_queues(self, body: str, *, ask: bool) -> None:
         for line in lists.fields(body):
             if line is None or not line.get("name"):
-                self._reject("bad_list_line", lists.QUEUES)
+                self._out.reject("bad_list_line", lists.QUEUES)
                 continue
             self._counters[line["name"]] = {name: line[name] for name in _COUNTERS if name in line}
             if ask:
@@ -326,13 +318,13 @@ class Translator:
         for member in lists.members(body, queue):
             if member is None:
                 whole = False
-                self._reject("bad_list_line", lists.MEMBERS)
+                self._out.reject("bad_list_line", lists.MEMBERS)
             else:
                 members.append(member)
                 queue = queue or member.queue
         if not queue:
             # An empty list does not name its queue; only a recording leaves the question out.
-            self._reject("unknown_answer", lists.MEMBERS)
+            self._out.reject("unknown_answer", lists.MEMBERS)
             return
         waiting: list[WaitingCaller] = []
         listed: set[str] = set()
@@ -360,7 +352,7 @@ class Translator:
                 waiting.append(
                     WaitingCaller(leg_id=leg, visit_id=visit.visit_id, waited_ms=0, entered_at=visit.started.at)
                 )
-        self._out.append(
+        self._out.put(
             QueueSnapshot(
                 **as_of.envelope("queue.snapshot", queue, live=False),
                 queue=queue,
