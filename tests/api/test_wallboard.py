@@ -211,6 +211,22 @@ def test_when_the_stream_falls_silent_the_page_says_so_and_recovers(look: Look) 
         expect(page.locator("#tile-waiting")).to_have_class("tile")
 
 
+def test_a_wall_that_is_cut_off_over_midnight_says_which_day_it_is_and_of_which_day_its_figures_are(look: Look) -> None:
+    """It says nothing of opening hours then: they are those of another day."""
+    with serving(replace(sample.night(), rate=1800.0)) as server:
+        page = look(server, clock=True)
+        assert shown(page, "#date") == "Fredag 6 mars"
+        assert shown(page, "#opening")
+
+        page.clock.run_for(10_400)
+
+        assert shown(page, "#date") == "Lördag 7 mars"
+        assert shown(page, "#night-clock").startswith("2.")
+        assert "Ingen ny uppgift sedan fredag 6 mars kl. 21.04.00" in shown(page, "#alarm")
+        assert "Uppdaterad fredag 6 mars kl. 21.04.00" in shown(page, "#fresh")
+        assert shown(page, "#opening") == shown(page, "#hours") == ""
+
+
 def test_a_silent_stream_is_opened_anew(look: Look) -> None:
     with serving(sample.calm()) as server:
         page = look(server, clock=True)

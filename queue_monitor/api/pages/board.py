@@ -69,16 +69,13 @@ class BoardTarget(Struct, frozen=True, kw_only=True):
 
 
 class BoardHours(Struct, frozen=True, kw_only=True):
-    """The opening hours. `opening` and `date` are words by language; `open_queues` are open though the rest is
-    closed.
-    """
+    """The opening hours. `opening` is words by language; `open_queues` are open though the rest is closed."""
 
     open: bool
     open_queues: tuple[str, ...]
     closes_at: datetime | None
     note: str
     opening: dict[str, str]
-    date: dict[str, str]
 
 
 class BoardPeriod(Struct, frozen=True, kw_only=True):
@@ -341,7 +338,6 @@ def _hours(snapshot: Snapshot) -> BoardHours:
         closes_at=hours.closes_at,
         note=hours.note,
         opening={language: texts.opening(hours.opens_at, at, zone, language) for language in texts.LANGUAGES},
-        date={language: texts.date_words(at, zone, language) for language in texts.LANGUAGES},
     )
 
 

@@ -61,15 +61,18 @@ export function clock(moment, zone, seconds = false) {
   return parts.join(texts.clock_separator);
 }
 
-/** A time of day, and of another day than that of `now` the day too. */
-function clockAndDay(moment, now, zone) {
+function date(moment, zone) {
+  const { year, month, day } = timeOfDay(new Date(moment), zone);
+  const weekday = say(`weekday.${(new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7}`);
+  return say("date", { weekday, day: Number(day), month: say(`month.${Number(month)}`) });
+}
+
+/** A time of day, and of another day than today the day too. */
+function clockAndDay(moment, zone, seconds = false) {
   if (moment === null || moment === undefined) return NONE;
-  const [then, today] = [moment, now].map((each) => timeOfDay(new Date(each), zone));
-  const number = ({ year, month, day }) => Date.UTC(year, month - 1, day);
-  if (number(then) === number(today)) return clock(moment, zone);
-  const weekday = say(`weekday.${(new Date(number(then)).getUTCDay() + 6) % 7}`);
-  const date = say("date", { weekday, day: Number(then.day), month: say(`month.${Number(then.month)}`) });
-  return say("moment.other_day", { date, clock: clock(moment, zone) });
+  const [then, today] = [date(moment, zone), date(serverNow(), zone)];
+  const time = clock(moment, zone, seconds);
+  return then === today ? time : say("moment.other_day", { date: then, clock: time });
 }
 
 export function wait(seconds) {
@@ -324,7 +327,7 @@ function drawStrips() {
   at("strips").hidden = !worst && !told;
   put("advice", told);
   for (const strip of at("strips").children) strip.classList.toggle("grey", stale || !total.trusted);
-  const since = worst ? clockAndDay(worst.since, board.at, zone) : "";
+  const since = worst ? clockAndDay(worst.since, zone) : "";
   const wanted = JSON.stringify([alerts, since]);
   const strip = at("strip");
   if (strip.dataset.shown === wanted) return;
@@ -631,17 +634,17 @@ function write(element, text) {
 function alarms() {
   const { sources, zone, total } = board;
   const found = [];
-  if (stale) found.push(["no_contact", say("stale", { clock: clock(Date.parse(board.at), zone, true) }), say("stale_detail"), ""]);
+  if (stale) found.push(["no_contact", say("stale", { clock: clockAndDay(board.at, zone, true) }), say("stale_detail"), ""]);
   const down = sources.filter((source) => !source.up && (source.silent || !source.is_log));
   for (const source of down) {
     const named = board.several_switches ? "_named" : "";
     const key = source.silent ? "silent" : source.since ? "no_contact" : "no_contact_ever";
-    found.push(["no_contact", say(key + named, { clock: clockAndDay(source.since, board.at, zone), switch: source.switch }), say("no_contact_detail"), ""]);
+    found.push(["no_contact", say(key + named, { clock: clockAndDay(source.since, zone), switch: source.switch }), say("no_contact_detail"), ""]);
   }
   if (total.reason === "no_source" || !sources.length) found.push(["no_contact", say("no_source"), say("no_contact_detail"), ""]);
   if (!down.length && total.reason === "source_silent") {
     const last = sources.map((source) => source.last_event_at).filter(Boolean).sort().at(-1);
-    found.push(["no_contact", say("silent", { clock: clockAndDay(last, board.at, zone) }), say("no_contact_detail"), ""]);
+    found.push(["no_contact", say("silent", { clock: clockAndDay(last, zone) }), say("no_contact_detail"), ""]);
   }
   if (board.unseen.length) {
     const [several, more] = [board.unseen.length > 1, board.unseen.length - 3];
@@ -674,7 +677,7 @@ function drawBanner() {
 function drawFoot() {
   const { zone, target, total, rate } = board;
   const contact = board.sources.length && board.sources.every((source) => source.up) ? say("source_up") : "";
-  const updated = heardOnce || stale ? say("updated", { clock: clock(Date.parse(board.at), zone, true) }) : say("connecting");
+  const updated = heardOnce || stale ? say("updated", { clock: clockAndDay(board.at, zone, true) }) : say("connecting");
   put("fresh", [updated, ...(contact && !stale ? [contact] : [])].join(" · "));
   const measured = [];
   if (total.day?.coverage_ratio != null) measured.push(`${say("coverage")} ${percent(total.day.coverage_ratio)}`);
@@ -697,7 +700,7 @@ function drawNight() {
   const { total, target, hours } = board;
   const { day } = total;
   const limit = span(target.limit_seconds);
-  put("opening", hours.opening[page.language]);
+  put("opening", stale ? "" : hours.opening[page.language]);
   const none = !day?.entered && !day?.refused;
   const met = day?.meets_target ?? null;
   putParts("result-share", [met === null ? [percent(day?.headline ?? null)] : [percent(day.headline, target.ratio), met ? "ok" : "at_risk"]]);
@@ -724,8 +727,7 @@ function draw() {
   at("day").hidden = night;
   at("night").hidden = !night;
   put("organisation", page.title || board.organisation);
-  put("date", hours.date[page.language]);
-  put("hours", openness());
+  put("hours", stale ? "" : openness());
   put("note", hours.note);
   document.body.toggleAttribute("data-dead", board.sources.some((source) => !source.up) || !board.sources.length);
   document.body.toggleAttribute("data-stale", stale);
@@ -761,6 +763,7 @@ function tick() {
     draw();
     return;
   }
+  put("date", date(serverNow(), board.zone));
   const words = clock(serverNow(), board.zone);
   put("clock", words);
   put("night-clock", words);
