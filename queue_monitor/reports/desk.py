@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from queue_monitor import __version__, texts
 from queue_monitor.model import SealedReport, Target
 from queue_monitor.ports import Clock, ReportStore
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import QueueKey, queue_key
 from queue_monitor.reports.data import ReportData, Scope, changed, decoded, encoded, sha256
 from queue_monitor.reports.figures import ReportRules, gathered, scope_key
 from queue_monitor.reports.period import ReportPeriod
@@ -65,8 +65,13 @@ class Reports:
 
     def scope(self, queues: Iterable[str]) -> Scope:
         """Return these queues as one, or all where there are none, under their name for people."""
-        ordered = tuple(sorted(queues, key=queue_key))
-        return Scope(queues=ordered, label=self._made_by.rules.label(ordered) if ordered else "")
+        ordered = tuple(queue for _, queue in sorted({queue_key(queue): queue for queue in queues}.items()))
+        return Scope(queues=ordered, label=self._made_by.rules.label_of_past(ordered) if ordered else "")
+
+    @property
+    def named_pools(self) -> tuple[frozenset[QueueKey], ...]:
+        """Return the pools of the settings, each by the keys of its queues."""
+        return tuple(self._made_by.rules.pool_names)
 
     async def sealed(self, period: ReportPeriod, scope: Scope) -> tuple[SealedReport, ...]:
         """Return every sealed version, the oldest first."""

@@ -157,7 +157,8 @@ def table(report: Report, language: str) -> bytes:
         )
     document = document_of(report, language)
     notes = (
-        sentence(report, pen), document.definition, coverage_words(data, pen), document.made, document.simulated,
+        sentence(report, pen), document.queues, document.definition, coverage_words(data, pen), document.made,
+        document.simulated,
     )  # fmt: skip
     for words in filter(None, notes):
         write([pen.say("report.row.note"), words])
