@@ -56,7 +56,7 @@ def changed(config: Config, **target: object) -> Config:
 
 def client_of(run: Monitor) -> AsyncClient:
     """Return a client of the pages of the past, the reports and the public page of a run."""
-    reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+    reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock, run.pipeline.as_of_now)
     routers = [
         history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
         report_routes(run.pipeline, reports, "sv"),
