@@ -205,7 +205,7 @@ def _comparison(data: ReportData, pen: ReportPen, label: str) -> Table:
 
 def _little(other: Compared, pen: ReportPen) -> str:
     period = ReportPeriod(first=other.first, last=other.last).label(pen.language)
-    return pen.say("report.compare.little", period=period, share=pen.percent(other.coverage.ratio or 0.0))
+    return pen.say("report.compare.little", period=period, share=pen.ratio(other.coverage.ratio))
 
 
 def _compared(
