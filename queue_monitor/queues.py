@@ -1,6 +1,6 @@
 """The names of queues, pools and agents, which are folded, joined and split here only."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 from unicodedata import normalize
@@ -58,6 +58,33 @@ def pool_of(queues: Iterable[str], others: Container[str] = ()) -> Pool:
         return Pool(JOINT.join(queues), queues)
     name = JOINT.join(f"({queue})" if JOINT in queue else queue for queue in queues)
     return Pool(f"({name})" if queue_key(name) in others else name, queues)
+
+
+def queues_of_pool(name: str, known: Mapping[QueueKey, str]) -> tuple[str, ...]:
+    """Return the queues of the pool that `pool_of` names so, in their order; empty where they are not all known.
+
+    `known`: the names of all queues by their keys.
+    """
+    text = spelled(name)
+    texts = (text, text[1:-1]) if text.startswith("(") and text.endswith(")") else (text,)
+    parted = (_parted(each.split(JOINT), known) for each in texts)
+    return next((found for found in parted if len(keys_of(found)) == len(found) > 1), ())
+
+
+def _parted(parts: Sequence[str], known: Mapping[QueueKey, str]) -> tuple[str, ...]:
+    found, at = [], 0
+    while at < len(parts):
+        for end in range(len(parts), at, -1):
+            queue = JOINT.join(parts[at:end])
+            if end - at > 1:
+                queue = queue[1:-1] if queue.startswith("(") and queue.endswith(")") else ""
+            if (key := queue_key(queue)) in known:
+                found.append(known[key])
+                at = end
+                break
+        else:
+            return ()
+    return tuple(found)
 
 
 def keys_of(queues: Iterable[str]) -> frozenset[QueueKey]:

@@ -142,3 +142,29 @@ async def test_a_day_off_that_is_imported_is_measured_alike_before_and_after_it_
         await at_work(run, thursday, 8.1, 10, live=True)
         assert await reported(run, TUESDAY) == (await run.day(TUESDAY)).coverage == Coverage(recovered_minutes=540)
         assert (await month_of(run))[0] == (await month_of(run))[1]
+
+
+async def test_a_preliminary_report_is_of_the_same_moment_as_page_and_month(tmp_path: Path):
+    """Nothing has been written for nine seconds, three callers wait past the limit, and one has just come."""
+    path = tmp_path / "calls.db"
+    async with started(path, config_of(path), MONDAY, 7) as run:
+        await at_work(run, MONDAY, 8.1, 12)
+        run.clock.advance_to(at(MONDAY, 12.5))
+        run.pipeline.say_own_words()
+        waits = [Call(f"waits {one}", "kundcenter", at(MONDAY, 12.3), "waits", 0) for one in range(3)]
+        waits.append(Call("came", "bygglov", at(MONDAY, 12.5), "waits", 0))
+        await run.tell([event for call in waits for event in call.events()], write=False)
+        reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock, run.pipeline.as_of_now)
+
+        whole = (await reports.report(parsed("2026-10", ""), reports.scope(()))).data
+        one = (await reports.report(parsed("2026-10", ""), reports.scope(("Bygglov",)))).data
+        first, last = at(date(2026, 10, 1), 0), at(date(2026, 11, 1), 0)
+        (month,) = await run.pipeline.intervals(first, last, "month", Level.CONTACT, None)
+        (of_one,) = await run.pipeline.intervals(first, last, "month", Level.CONTACT, "bygglov")
+        now = run.pipeline.publish().total.periods["month"]
+
+    assert (whole.counts, whole.coverage) == (month.counts, month.coverage) == (now.counts, now.coverage)
+    assert (whole.counts.waiting_late, whole.counts.waiting_in_time) == (3, 1)
+    assert (one.counts, one.coverage) == (of_one.counts, of_one.coverage)
+    assert next(day for day in whole.days if day.day == MONDAY).counts == whole.counts
+    assert {queue.name: queue.counts.waiting for queue in whole.queues} == {"kundcenter": 3, "bygglov": 1}

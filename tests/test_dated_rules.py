@@ -56,7 +56,7 @@ def changed(config: Config, **target: object) -> Config:
 
 def client_of(run: Monitor) -> AsyncClient:
     """Return a client of the pages of the past, the reports and the public page of a run."""
-    reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock)
+    reports = Reports(run.store, ReportRules(rules=run.live.rules), run.clock, run.pipeline.as_of_now)
     routers = [
         history_routes(run.pipeline, run.clock, FakeAlerts(), "sv", reports),
         report_routes(run.pipeline, reports, "sv"),
@@ -403,11 +403,25 @@ async def test_a_question_beyond_the_limits_is_refused_in_swedish(
     assert words in answer.json()["detail"]
 
 
-async def test_the_public_page_shows_all_months_by_the_one_formula_that_it_names(tmp_path: Path):
+async def test_the_public_page_shows_each_month_as_it_was_reported_and_says_what_held_then(tmp_path: Path):
     question = {"from": "2026-09-01", "to": "2026-12-01", "step": "month"}
     async with asked(tmp_path / "calls.db") as client:
         public = (await client.get("/api/v1/public")).json()
+        page = (await client.get("/public")).text
+        table = (await client.get("/api/v1/public", params={"format": "csv"})).content.decode("utf-8-sig")
+        report = plain((await client.get("/history/report", params={"period": "2026-09"})).text)
         found = (await client.get("/api/v1/intervals", params=question)).json()["intervals"]
 
+    months = public["months"][-3:]
     assert public["definition"] == "D3"
-    assert [month["share"]["ratio"] for month in public["months"][-3:]] == [its["service_level"]["D3"] for its in found]
+    assert [(month["definition"], month["target_ratio"]) for month in months] == [("D2", 0.9), ("D3", 0.8), ("D3", 0.8)]
+    assert [month["share"]["ratio"] for month in months] == [its["headline"] for its in found]
+    assert [month["share"]["meets_target"] for month in months] == [its["meets_target"] for its in found]
+    assert months[0]["share"]["words"].replace("\N{NO-BREAK SPACE}", " ") in report
+    said = "För september 2026 gällde målet 90 %, och så räknades det: besvarade inom 5 min av alla inkomna till kö."
+    assert said in plain(page)
+    assert said in table.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Linjen är målet 80 % (till och med september 2026 90 %)." in plain(page)
+    assert page.count("<line ") == 2
+    rows = list(csv.DictReader(io.StringIO(table), delimiter=";"))
+    assert [row["Mål (%)"] for row in rows[-4:-1]] == ["90,0", "80,0", "80,0"]

@@ -26,7 +26,7 @@ from queue_monitor.commands import backups, rebuilding
 from queue_monitor.commands.exits import WRONG
 from queue_monitor.config import Config, ConfigError, KeptFor, RetentionSettings, describe, load
 from queue_monitor.events import contact_key
-from queue_monitor.model import Counts
+from queue_monitor.model import Counts, Level
 from queue_monitor.ports import StoreError
 from queue_monitor.runtime.month_keys import MonthKeys
 from queue_monitor.store import RETENTION, Kind, Order, open_store
@@ -107,6 +107,21 @@ async def test_calls_are_not_said_to_be_gone_where_only_the_journal_is(tmp_path:
 
         assert m.run.pipeline.first_kept == at(date(2026, 3, 3), 0)
         assert m.run.pipeline.publish().kept_from is None
+
+
+async def test_a_switch_that_has_been_silent_since_its_calls_were_deleted_keeps_its_last_days(tmp_path: Path):
+    """Memory holds the last days of the journal by their calls, of which there are none: their sums count instead."""
+    config = config_with(tmp_path / "m", table(calls=1, journal=12))
+    async with living(config, at(MONDAY, 18)) as m:
+        await tell(m.run, callers(MONDAY, 3))
+        before = await m.run.day(MONDAY)
+        await m.night(date(2026, 5, 4))
+        assert await m.run.store.calls(*EVER) == []
+    async with living(config, at(date(2026, 5, 5), 8)) as m:
+        start, end = at(date(2026, 3, 1), 0), at(date(2026, 4, 1), 0)
+        (month,) = await m.run.pipeline.intervals(start, end, "month", Level.CONTACT, None)
+        assert (await m.run.day(MONDAY)).counts == before.counts == month.counts
+        assert before.counts.entered == 3
 
 
 async def test_an_event_of_a_day_that_was_deleted_is_refused_at_once(tmp_path: Path):

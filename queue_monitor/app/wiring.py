@@ -117,7 +117,9 @@ def build_service(
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
-    reports = Reports(store, reporting.made_by(config, live.rules), clock) if isinstance(store, SqlStore) else None
+    reports = None
+    if isinstance(store, SqlStore):
+        reports = Reports(store, reporting.made_by(config, live.rules), clock, pipeline.as_of_now)
     routers.append(history_routes(alerts.figures, clock, alerts.history, language, reports))
     routers.append(report_routes(alerts.figures, reports, language))
     routers.append(lead_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))

@@ -136,7 +136,7 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             differences += await import_differences(store, rules)
             if begins is None:
                 return Verified(events=0, calls=0, unreadable=0, differences=differences, imports=imports)
-            await scratch.imports.take_replaced(await store.imports.replaced())
+            await scratch.imports.take_brought(await store.imports.brought())
             await _take_over(store, scratch, rules, calendar.midnight(begins))
             events = await _derive(store, scratch, rules, begins, report)
             calls, found, changed = await _compared(store, scratch, calendar, begins, newest)

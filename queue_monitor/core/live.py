@@ -65,6 +65,7 @@ from queue_monitor.model import (
     ExpectedWait,
     Forecast,
     JournalNow,
+    LeftOut,
     Outcome,
     Refusal,
     RefusalRecord,
@@ -324,6 +325,16 @@ class Live:
     def mark_known(self, contact_ids: Iterable[str]) -> None:
         """Note that the store holds these contacts as `take_records` gave them."""
         self._unsaved.mark_known(contact_ids)
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Count these calls and refused callers no longer: the store has others for their day and queue."""
+        self.settle()
+        for contact_id in left_out.contact_ids:
+            self._windows.change(contact_id, None)
+            self._feed_forecaster(contact_id, None)
+            self.callers.change(contact_id, None)
+        for record in left_out.refusals:
+            self._windows.refuse(record.refusal, -1 if record.is_counted else +1)
 
     def knows(self, contact_id: str) -> bool:
         """Return whether the store is known to hold this contact."""

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar
 from queue_monitor.model import EarlierLimits, ExitPolicy, RiskLevels, Target
-from queue_monitor.queues import keys_of, queue_key
+from queue_monitor.queues import QueueKey, keys_of, queue_key
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     exit_policy_by_queue: dict[str, ExitPolicy] = {}
     silent_after: timedelta = timedelta(minutes=2)
     labels: dict[str, str] = {}
-    pool_names: dict[frozenset[str], str] = {}
+    pool_names: dict[frozenset[QueueKey], str] = {}
     pool_label: str = "{queue} …"
     walls: dict[str, tuple[str, ...]] = {}
     organisation: str = ""
@@ -48,6 +48,16 @@ class Rules(Struct, frozen=True, kw_only=True):
         keys = keys_of(queues)
         named = (name for part, name in self.pool_names.items() if part <= keys)
         return next(named, "") or self.pool_label.format(queue=first)
+
+    def label_of_past(self, queues: tuple[str, ...]) -> str:
+        """Return the name that people are shown for a queue, or for several, where the past is shown.
+
+        The name of a pool in the settings is there that of exactly its queues: a pool that has more is this one and
+        others, for people may have been lent to a queue for a month.
+        """
+        shown = self.label(queues)
+        is_larger = shown in self.pool_names.values() and keys_of(queues) not in self.pool_names
+        return self.pool_label.format(queue=shown) if is_larger else shown
 
     @property
     def queue_keys(self) -> set[str]:

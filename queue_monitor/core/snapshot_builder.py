@@ -33,6 +33,7 @@ from queue_monitor.model import (
     Period,
     QueueNow,
     StatusReason,
+    SumRow,
     Target,
     Visit,
     WaitingNow,
@@ -159,6 +160,10 @@ class SnapshotBuilder:
         """Place every waiting caller, once for all faces, with pauses."""
         yield from self._waiting.place(waiting)
         self._memory.waiting = self._waiting.entered
+
+    def waiting_sums(self) -> list[SumRow]:
+        """Return the contacts who wait as rows of sums, one each."""
+        return self._waiting.sums()
 
     def _bounds(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the name, start and end of the periods that every face has."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -17,7 +17,17 @@ from queue_monitor.core.standing import Stretch
 from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.core.windows import Calendars, Windows
 from queue_monitor.events import milliseconds
-from queue_monitor.model import Contact, DefinitionId, Level, Outcome, Visit, WaitingNow
+from queue_monitor.model import (
+    Contact,
+    Counts,
+    DefinitionId,
+    Level,
+    Outcome,
+    SumRow,
+    Visit,
+    WaitingNow,
+    WaitSums,
+)
 from queue_monitor.queues import queue_key
 
 PIECE: Final = 500
@@ -239,6 +249,21 @@ class WaitingCallers:
         departed = self._departed if level is Level.CONTACT else {}
         return list(_of(self._placed[level], keys)), list(_of(departed, keys))
 
+    def sums(self) -> list[SumRow]:
+        """Return the contacts who wait as rows of sums, one each, that begin with the minute in which they count."""
+        return [
+            SumRow(
+                level=Level.CONTACT,
+                queue=self._windows.name_of(queue),
+                inside=one.inside,
+                start=datetime.fromtimestamp(one.minute * 60, UTC),
+                counts=_counted(one),
+                waits=WaitSums(),
+            )
+            for queue, its in self._placed[Level.CONTACT].items()
+            for one in its
+        ]
+
     def by_bar(self, first: int, minutes: int, keys: Keys) -> dict[int, dict[int, int]]:
         """Return the contacts who wait and count inside opening hours, by the first minute of their bar and the field
         of `Counts`.
@@ -290,6 +315,11 @@ _EARLY: Final = FIELDS["early"]
 _IN_TIME: Final = FIELDS["waiting_in_time"]
 _LATE: Final = FIELDS["waiting_late"]
 _NOBODY: Final = Present({}, {}, service_level.NOBODY)
+
+
+def _counted(one: Placed) -> Counts:
+    is_late, early = one.field == _LATE, int(one.early)
+    return Counts(waiting_late=int(is_late), waiting_in_time=int(not is_late), early=early)
 
 
 def _in_time_and_late(minute: int) -> tuple[Placed, Placed]:

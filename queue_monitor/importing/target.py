@@ -15,9 +15,9 @@ from queue_monitor.events import contact_key
 from queue_monitor.model import CallRecord, Committed, JournalBatch, RefusalRecord, Visit
 from queue_monitor.queues import queue_key
 from queue_monitor.store import SqlStore
+from queue_monitor.store.imported_days import place_of_refusal, places_of
 from queue_monitor.store.imports import JOURNAL, SUMS_ONLY
 from queue_monitor.store.local_days import LocalDays
-from queue_monitor.store.replaced import place_of_refusal, places_of
 
 NOT_OVER: Final = "not over"
 _FREE: Final = ""
@@ -99,19 +99,28 @@ class Target:
         await self._make_room([*places, *({place: queue} for place, queue in of_refusals)])
         before, self.tally, held = self.tally, _copied(self.tally), Counter[HeldDay]()
         try:
-            calls = [self._call(record, its, held) for record, its in zip(batch.calls, places, strict=True)]
+            stand = await self._standing(batch.calls, places)
+            calls = [
+                (self._call(record, its, held), its)
+                for record, its in zip(batch.calls, places, strict=True)
+                if contact_key(record.contact_id) not in stand
+            ]
             refusals = [
-                record
+                (record, {place: queue})
                 for record, (place, queue) in zip(batch.refusals, of_refusals, strict=True)
                 if not self._is_held({place: queue}, held, counts=True)
             ]
-            await self._count_calls([(call, its) for call, its in zip(calls, places, strict=True) if call.contact])
-            await self._count_refusals(refusals)
-            new = {place: queue for its in places for place, queue in its.items() if not self._fate(*place)}
-            new |= {place: queue for place, queue in of_refusals if not self._fate(*place)}
+            accepted = [(call, its) for call, its in calls if call.contact]
+            await self._count_calls(accepted)
+            await self._count_refusals([record for record, _ in refusals])
+            new = {place: queue for _, its in (*accepted, *refusals) for place, queue in its.items()}
             touched = [(day, queue) for (day, key), queue in new.items() if (day, key) not in self._touched]
             beside = partial(self._beside, touched=touched)
-            kept = structs.replace(batch, calls=tuple(calls), refusals=tuple(refusals))
+            kept = structs.replace(
+                batch,
+                calls=tuple(call for call, _ in calls),
+                refusals=tuple(record for record, _ in refusals),
+            )
             committed = await self._store.commit(kept, beside)
         except BaseException:
             self.tally = before
@@ -119,6 +128,21 @@ class Target:
         self._touched |= new.keys()
         self.held_days += held
         return committed
+
+    async def _standing(
+        self, records: Sequence[CallRecord], places: Sequence[dict[tuple[date, str], str]]
+    ) -> set[bytes]:
+        """Return the calls that stay as they are: the store has them, and their day and queue are not accepted now.
+
+        An earlier run of this import has brought them, before their day was another's or part of it was deleted.
+        """
+        held = [record for record, its in zip(records, places, strict=True) if any(self._fate(*place) for place in its)]
+        before = await (self._home or self._store).imports.places_of(
+            [contact_key(record.contact_id) for record in held]
+        )
+        stand = {key for key, its in before.items() if any(self._fate(*place) for place in its)}
+        self.tally.there += sum(contact_key(one.contact_id) in stand and not one.is_known for one in held)
+        return stand
 
     async def _make_room(self, places: Sequence[dict[tuple[date, str], str]]) -> None:
         """Take out the calls of others on days that are to be replaced and that these calls need."""

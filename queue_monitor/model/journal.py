@@ -178,17 +178,26 @@ class JournalBatch(Struct, frozen=True, kw_only=True):
     journaled: bool = True
 
 
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """The calls and refused callers of a batch that are not counted: an import has brought their day and queue."""
+
+    contact_ids: tuple[str, ...] = ()
+    refusals: tuple[RefusalRecord, ...] = ()
+
+
 class Committed(Struct, frozen=True, kw_only=True):
     """The result of a batch.
 
     `seq`: the journal's newest number.
     `repeated`: the positions of events that the journal had already, with the same content.
     `not_derived`: the contacts whose rows the store refused; their events are safe all the same.
+    `left_out`: what is not counted although its events are safe.
     """
 
     seq: int
     repeated: tuple[int, ...] = ()
     not_derived: tuple[str, ...] = ()
+    left_out: LeftOut = LeftOut()
 
 
 class Known(StrEnum):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from queue_monitor.history import PastSums, past_sums
-from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Counts, Level, RecordedAlert
+from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Counts, Level, RecordedAlert, SumRow
 from queue_monitor.ports import ReportStore
 from queue_monitor.queues import keys_of
 from queue_monitor.reports.data import AlertFact, CrisisStretch, Scope, WithoutCrises, waits_of
@@ -71,10 +71,11 @@ async def without(
     queues: Sequence[str] | None,
     bounds: Bounds,
     crises: Iterable[CrisisStretch],
+    waiting: Iterable[SumRow] = (),
 ) -> WithoutCrises | None:
     """Return the period's calls in two parts: of the quarters that a crisis touched, and of the others.
 
-    None without a crisis. Raises `StoreError`.
+    `waiting`: the callers who wait now, of these queues. None without a crisis. Raises `StoreError`.
     """
     touched = _touched(crises, bounds)
     if not touched:
@@ -85,6 +86,8 @@ async def without(
         at = high
     pieces.append((at, bounds[1]))
     sums = await past_sums(store, zone, Level.CONTACT, queues, pieces)
+    for row in waiting:
+        next(its for its, (_, end) in zip(sums, pieces, strict=True) if row.start < end).add(row)
     others, within = _together(sums[::2]), _together(sums[1::2])
     return WithoutCrises(
         within=within[0],

@@ -1,21 +1,24 @@
 """Gives out reports: one that is sealed already, one made and sealed now, or a preliminary one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, structs
 
 from queue_monitor import __version__, texts
-from queue_monitor.model import SealedReport, Target
+from queue_monitor.model import SealedReport, SumRow, Target
 from queue_monitor.ports import Clock, ReportStore
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import QueueKey, queue_key
 from queue_monitor.reports.data import ReportData, Scope, changed, decoded, encoded, sha256
 from queue_monitor.reports.figures import ReportRules, gathered, scope_key
 from queue_monitor.reports.period import ReportPeriod
 
 _SETTLING: Final = timedelta(minutes=30)
 """The time after a period's end in which it is not sealed: a call from before midnight may be answered after it."""
+
+
+AsOfNow = Callable[[], Awaitable[Sequence[SumRow]]]
 
 
 class ReportError(ValueError):
@@ -52,12 +55,19 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Reports:
-    """Makes and finds reports. All methods raise `StoreError`."""
+    """Makes and finds reports. All methods raise `StoreError`.
 
-    def __init__(self, store: ReportStore, made_by: ReportRules, clock: Clock) -> None:
+    `as_of_now`: brings the store up to this moment and returns the callers who wait; None where no monitor runs here,
+        and a preliminary report is of the calls that are settled in the store.
+    """
+
+    def __init__(
+        self, store: ReportStore, made_by: ReportRules, clock: Clock, as_of_now: AsOfNow | None = None
+    ) -> None:
         self._store = store
         self._made_by = made_by
         self._clock = clock
+        self._as_of_now = as_of_now
 
     def target_of(self, day: date) -> Target:
         """Return the target that held on a day."""
@@ -65,8 +75,13 @@ class Reports:
 
     def scope(self, queues: Iterable[str]) -> Scope:
         """Return these queues as one, or all where there are none, under their name for people."""
-        ordered = tuple(sorted(queues, key=queue_key))
-        return Scope(queues=ordered, label=self._made_by.rules.label(ordered) if ordered else "")
+        ordered = tuple(queue for _, queue in sorted({queue_key(queue): queue for queue in queues}.items()))
+        return Scope(queues=ordered, label=self._made_by.rules.label_of_past(ordered) if ordered else "")
+
+    @property
+    def named_pools(self) -> tuple[frozenset[QueueKey], ...]:
+        """Return the pools of the settings, each by the keys of its queues."""
+        return tuple(self._made_by.rules.pool_names)
 
     async def sealed(self, period: ReportPeriod, scope: Scope) -> tuple[SealedReport, ...]:
         """Return every sealed version, the oldest first."""
@@ -94,10 +109,12 @@ class Reports:
         today = now.astimezone(self._made_by.zone).date()
         previous = decoded(seals[-1].data) if seals else None
         scope = previous.scope if previous else scope
-        data = await gathered(self._store, self._made_by, period, scope, today, previous)
+        goes_on = now < end + _SETTLING
+        waiting = await self._as_of_now() if goes_on and self._as_of_now is not None else ()
+        data = await gathered(self._store, self._made_by, period, scope, today, previous, waiting)
         if not data.counts.dialled and not data.outside.dialled and not data.coverage.ratio:
             raise ReportError("report.nothing", period)
-        if now < end + _SETTLING:
+        if goes_on:
             return Report(data=data, body=encoded(data))
         return await self._seal(data, seals, now)
 

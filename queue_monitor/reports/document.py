@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from queue_monitor import texts
 from queue_monitor.core import service_level
 from queue_monitor.model import Counts
+from queue_monitor.queues import queue_key
 from queue_monitor.reports import annex
 from queue_monitor.reports.data import Compared, ReportData, fraction
 from queue_monitor.reports.desk import Report
@@ -20,12 +21,16 @@ DAYS_NAMED: Final = 8
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """All words of a report, in the order in which they are read. `meets` is None where nothing was measured."""
+    """All words of a report, in the order in which they are read. `meets` is None where nothing was measured.
+
+    `queues`: the names of the queues of a report of several; "" for one or all.
+    """
 
     language: str
     title: str
     organisation: str
     scope: str
+    queues: str
     period: str
     sentence: str
     verdict: str
@@ -57,6 +62,7 @@ def document_of(report: Report, language: str) -> Document:
         title=pen.say("report.title", period=label),
         organisation=data.organisation,
         scope=scope,
+        queues=_queue_names(data, pen),
         period=label,
         sentence=sentence(report, pen),
         verdict=_verdict(report, pen),
@@ -80,6 +86,13 @@ def _scope_words(data: ReportData, pen: ReportPen) -> str:
     if not data.scope.queues:
         return pen.say("lead.all")
     return texts.label(_Named(label=data.scope.label, queues=data.scope.queues), pen.language)
+
+
+def _queue_names(data: ReportData, pen: ReportPen) -> str:
+    if len(data.scope.queues) < 2:
+        return ""
+    labels = {queue_key(each.name): each.label for each in data.queues}
+    return f"{pen.say('queues')}: {', '.join(labels.get(queue_key(name), name) for name in data.scope.queues)}"
 
 
 class _Named(Struct, frozen=True, kw_only=True):
@@ -192,7 +205,7 @@ def _comparison(data: ReportData, pen: ReportPen, label: str) -> Table:
 
 def _little(other: Compared, pen: ReportPen) -> str:
     period = ReportPeriod(first=other.first, last=other.last).label(pen.language)
-    return pen.say("report.compare.little", period=period, share=pen.percent(other.coverage.ratio or 0.0))
+    return pen.say("report.compare.little", period=period, share=pen.ratio(other.coverage.ratio))
 
 
 def _compared(

@@ -17,7 +17,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.history import PastSums
 from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target, limits_before
 from queue_monitor.ports import ReportStore
-from queue_monitor.queues import queue_key
+from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.reports import alerts, bridge
 from queue_monitor.reports.data import (
     BridgeFigure,
@@ -107,11 +107,13 @@ async def gathered(
     scope: Scope,
     today: date,
     previous: ReportData | None,
+    waiting: Iterable[SumRow] = (),
 ) -> ReportData:
     """Return all figures of a period up to `today`. Raises `StoreError`.
 
     `previous`: the newest sealed version of the same report: its target and organisation are kept, and figures no
         longer in the store are taken from it.
+    `waiting`: the callers who wait now, of all queues and days.
     """
     zone, rules = made_by.zone, made_by.rules
     start, end = period.bounds(zone)
@@ -120,6 +122,9 @@ async def gathered(
     alerts_are_kept = complete.get("alerts", period.first) <= period.first
     queues = scope.queues or None
     sums = await _sums(store, zone, scope, period)
+    wanted = keys_of(scope.queues)
+    waiting = [row for row in waiting if start <= row.start < end and (not wanted or queue_key(row.queue) in wanted)]
+    sums.add(waiting, zone)
     covered = await _covered(store, rules, scope, period, today)
     through = min(today, period.last)
     target, replaced = bridge.targets_of(rules, period, through)
@@ -149,7 +154,7 @@ async def gathered(
         queues=_queues(sums, rules, previous),
         compared=await _compared(store, made_by, period, scope, complete, previous),
         crises=crises,
-        without_crises=await alerts.without(store, zone, queues, (start, end), crises),
+        without_crises=await alerts.without(store, zone, queues, (start, end), crises, waiting),
         alerts=told,
         rules=rules_used,
         bridge=await _bridge(store, period, scope, (target, replaced), rules_used, sums, (start, end), calls_are_kept),

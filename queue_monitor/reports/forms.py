@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -157,7 +158,8 @@ def table(report: Report, language: str) -> bytes:
         )
     document = document_of(report, language)
     notes = (
-        sentence(report, pen), document.definition, coverage_words(data, pen), document.made, document.simulated,
+        sentence(report, pen), document.queues, document.definition, coverage_words(data, pen), document.made,
+        document.simulated,
     )  # fmt: skip
     for words in filter(None, notes):
         write([pen.say("report.row.note"), words])
@@ -182,7 +184,7 @@ def _head(pen: ReportPen) -> list[str]:
 
 def _rows(report: Report, pen: ReportPen) -> Iterator[tuple[str, str, Counts, Waits]]:
     data, nothing = report.data, Waits()
-    yield "whole", ReportPeriod(first=data.first, last=data.last).label(pen.language), data.counts, data.waits
+    yield "whole", _named(data.first, data.last, pen), data.counts, data.waits
     yield "outside", pen.say("history.outside"), data.outside, nothing
     for queue in data.queues:
         yield "queue", queue.label, queue.counts, queue.waits
@@ -190,11 +192,15 @@ def _rows(report: Report, pen: ReportPen) -> Iterator[tuple[str, str, Counts, Wa
         yield "day", day.day.isoformat(), day.counts, Waits(longest_ms=day.longest_ms)
     for other in data.compared:
         if other.counts is not None:
-            name = ReportPeriod(first=other.first, last=other.last).label(pen.language)
-            yield other.relation, name, other.counts, other.waits
+            yield other.relation, _named(other.first, other.last, pen), other.counts, other.waits
     if (apart := data.without_crises) is not None:
         yield "crises", pen.say("report.crises.without"), apart.without, apart.without_waits
         yield "crises", pen.say("report.crises.within"), apart.within, apart.within_waits
+
+
+def _named(first: date, last: date, pen: ReportPen) -> str:
+    """Return a period with its days: a spreadsheet takes `oktober 2026` alone for a date."""
+    return f"{ReportPeriod(first=first, last=last).label(pen.language)}, {first.isoformat()} – {last.isoformat()}"
 
 
 def _safe(text: str) -> str:

@@ -35,9 +35,14 @@ class ReportPen:
 
     def plain_share(self, of: int, whole: int) -> str:
         """Return a share that has no target."""
-        return texts.percent(of / whole if whole else None, None, self.language)
+        return self.ratio(of / whole if whole else None)
+
+    def ratio(self, ratio: float | None) -> str:
+        """Return a share that was measured and has no target."""
+        return texts.percent(ratio, None, self.language)
 
     def percent(self, ratio: float) -> str:
+        """Return a share that somebody chose, as it was set."""
         return texts.plain_percent(ratio, self.language)
 
     def wait(self, ms: int | None) -> str:

@@ -91,6 +91,8 @@ class Holding:
         live.load_states(states, self._clock.now())
         held_from = _EVER if self._holds_all else self._reached
         edge = self._edge_for(held_from)
+        if (complete := (await store.health()).first_kept) is not None and not self._holds_all:
+            edge = max(edge, min(complete, self._hour_ago))  # of days whose calls were deleted only sums are left
         await self._restate(edge, states.get(RULES, b"").decode())
         self._take_calls(live, await store.load_recent(held_from))
         await self.complete()

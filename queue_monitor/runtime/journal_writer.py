@@ -16,7 +16,7 @@ from msgspec import structs
 
 from queue_monitor.core.live import Live
 from queue_monitor.events import Event
-from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, RefusalRecord
+from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, LeftOut, RefusalRecord
 from queue_monitor.ports import Clock, Outdated, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.spill import Left, Spill
@@ -230,6 +230,10 @@ class JournalWriter:
             if repeated:
                 _note_repeated(turn.lines, repeated)
             self._live.mark_known(turn.calls)
+            if (left_out := committed.left_out) != LeftOut():
+                self._live.leave_out(left_out)
+                number = len(left_out.contact_ids) + len(left_out.refusals)
+                log.warning("not counted calls=%d: an import has brought their day and queue", number)
             if committed.not_derived:
                 log.error("rows refused by the store calls=%d: rebuild makes them", len(committed.not_derived))
             new = [event for event in events if event.id not in repeated]

@@ -43,6 +43,7 @@ from queue_monitor.model import (
     Snapshot,
     StoredCall,
     StoreNow,
+    SumRow,
     TransferWaits,
     WeekSlot,
 )
@@ -410,6 +411,16 @@ class Pipeline:
             await self.write(self._clock.monotonic())
         if self._writer.error:
             raise StoreError(self._writer.error)
+
+    async def as_of_now(self) -> list[SumRow]:
+        """Commit all that waits, with the coverage of this moment, for a report of the running day; return the callers
+        who wait, whom the store does not count. Raises `StoreError`.
+        """
+        self._states_at = -STATE_SECONDS * self._clock.rate
+        await self.write(self._clock.monotonic())
+        if self._writer.error:
+            raise StoreError(self._writer.error)
+        return self._live.view(self._clock.now()).waiting_sums()
 
     async def rebuild(self) -> None:
         """Start and catch up, where nothing need be shown meanwhile."""

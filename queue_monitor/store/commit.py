@@ -14,11 +14,11 @@ from queue_monitor.model import CallRecord, Committed, JournalBatch, RefusalReco
 from queue_monitor.ports import Outdated
 from queue_monitor.store.bulk import OF_A_ROW, is_of_a_row
 from queue_monitor.store.calls import CallRows, Old
+from queue_monitor.store.imported_days import ImportedDays
 from queue_monitor.store.journal import Journal
 from queue_monitor.store.kept import Kind, kept_from
 from queue_monitor.store.packs import id_hash
 from queue_monitor.store.refusals import RefusalRows, refusal_key
-from queue_monitor.store.replaced import ReplacedDays
 from queue_monitor.store.schema import microseconds
 from queue_monitor.store.state import States
 from queue_monitor.store.sums import SumKey, Sums
@@ -53,14 +53,14 @@ class Writer:
         refusals: RefusalRows,
         sums: Sums,
         states: States,
-        replaced: ReplacedDays,
+        imported_days: ImportedDays,
     ) -> None:
         self._journal = journal
         self._calls = calls
         self._refusals = refusals
         self._sums = sums
         self._states = states
-        self._replaced = replaced
+        self._imported_days = imported_days
         self._last: LastBatch | None = None
         self._is_real = False
         self._unclear: set[str] = set()
@@ -79,7 +79,7 @@ class Writer:
         self._last = None
         self._is_real = False
         self._sums.evict()
-        self._replaced.evict()
+        self._imported_days.evict()
 
     def unclear(self) -> None:
         """Note that it is not known whether the batch that was tried was committed."""
@@ -92,10 +92,11 @@ class Writer:
         last = self._last or self._load(connection)
         digest = _digest(batch)
         give_way()
+        batch, left_out = self._imported_days.apart(connection, batch)
         calls = list({contact_key(record.contact_id): record for record in batch.calls}.items())
         self._tried, self._tried_calls = digest, {key for key, _ in calls}
         if digest == last.digest and digest in self._unclear:
-            return Committed(seq=last.seq, repeated=last.repeated, not_derived=last.not_derived)
+            return Committed(seq=last.seq, repeated=last.repeated, not_derived=last.not_derived, left_out=left_out)
         seq, repeated, conflicts = last.seq, tuple[int, ...](), tuple[int, ...]()
         if batch.journaled and batch.events:
             received_us = microseconds(batch.received_at)
@@ -105,14 +106,14 @@ class Writer:
         unknown = self._unknown(calls, old)
         if conflicts or unknown:
             raise Outdated(conflicts, unknown)
-        records = self._replaced.calls_left(connection, self._still_kept(connection, calls, old))
-        refusals = self._replaced.refusals_left(connection, _first_told(batch, repeated))
+        records = self._still_kept(connection, calls, old)
+        refusals = _first_told(batch, repeated)
         not_derived = self._derive(connection, records, refusals, old, seq)
         self._states.save_days(connection, batch.days)
         self._states.save(connection, seq, batch.states)
         self._last = LastBatch(seq=seq, digest=digest, repeated=repeated, not_derived=tuple(not_derived))
         self._states.set_mark(connection, LAST_BATCH, msgspec.json.encode(self._last).decode())
-        return Committed(seq=seq, repeated=repeated, not_derived=tuple(not_derived))
+        return Committed(seq=seq, repeated=repeated, not_derived=tuple(not_derived), left_out=left_out)
 
     def _load(self, connection: Connection) -> LastBatch:
         written = self._states.mark(connection, LAST_BATCH)

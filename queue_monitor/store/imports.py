@@ -1,4 +1,7 @@
-"""The imports in the store: the record of each, the days of calls that they brought, and the other holders of a day."""
+"""The imports in the store: the record of each, the days of calls that they brought, and the other holders of a day.
+
+Longer than 450 lines because the rows of an import, their record and its comparison change together.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import date, timedelta
@@ -18,7 +21,7 @@ from queue_monitor.store.day_facts import DayFacts, day_facts, of_source
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import QUEUE, SOURCE, Names
-from queue_monitor.store.rebuild import SUMMED_UNTIL
+from queue_monitor.store.rebuild import SUMMED_UNTIL, compared, stored_and_counted
 from queue_monitor.store.refusals import refusal_key
 from queue_monitor.store.refusals import shares as refusal_shares
 from queue_monitor.store.schema import (
@@ -31,11 +34,11 @@ from queue_monitor.store.schema import (
     journal,
     pack,
     refusal,
-    sums,
+    repeat_callers,
     visit,
 )
 from queue_monitor.store.state import States
-from queue_monitor.store.sums import DAY, Sums
+from queue_monitor.store.sums import Sums
 
 T = TypeVar("T")
 Ask = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
@@ -135,7 +138,8 @@ class Imports:
     async def holders(self, day: date, name: str) -> dict[str, str]:
         """Return by key the queues that have calls of a day from elsewhere, and their holder.
 
-        The holder is `JOURNAL`, `SUMS_ONLY` where only sums are left, or the name of another import.
+        The holder is `JOURNAL`, `SUMS_ONLY` where the sums are of calls that are no longer kept, or the name of another
+        import.
         """
         found: dict[str, str]
         found, has_journal = await self._ask(
@@ -150,23 +154,19 @@ class Imports:
     def _holders(self, connection: Connection, day: date, name: str) -> dict[str, str]:
         start_us, end_us = self.span(day)
         number = self._names.find(connection, SOURCE, IMPORT_SOURCE + name) or 0
-        found: dict[str, str] = {}
         edge = self._states.mark(connection, SUMMED_UNTIL)
+        of_sums: set[int] = set()
         if edge is not None and start_us < int(edge):
-            of_day = (sums.c.site == SITE, sums.c.step == DAY, sums.c.start_us == start_us)
-            for queue in connection.execute(select(sums.c.queue).where(*of_day).distinct()).scalars():
-                found[self._key(connection, queue)] = SUMS_ONLY
+            of_sums = {key.queue for key, *_ in compared(*stored_and_counted(connection, self._sums, start_us, end_us))}
+        found = {self._key(connection, queue): SUMS_ONLY for queue in of_sums}
         for table, at in ((visit, visit.c.at_us), (refusal, refusal.c.counted_us)):
             within = (table.c.site == SITE, at >= start_us, at < end_us)
-            own = select(table.c.queue).where(*within, table.c.source == number).distinct()
-            for queue in connection.execute(own).scalars() if found else ():
-                if found.get(key := self._key(connection, queue)) == SUMS_ONLY:
-                    del found[key]
             others = select(table.c.queue, table.c.source).where(*within, table.c.source != number).distinct()
             for row in connection.execute(others):
                 source = self._names.text(connection, SOURCE, row.source)
                 other = source.removeprefix(IMPORT_SOURCE) if source.startswith(IMPORT_SOURCE) else JOURNAL
-                found[self._key(connection, row.queue)] = other
+                if row.queue not in of_sums:
+                    found[self._key(connection, row.queue)] = other
         return found
 
     def _has_journal(self, connection: Connection, day: date) -> bool:
@@ -181,8 +181,8 @@ class Imports:
         return {queue_key(queue) for event in events if (queue := getattr(event, "queue", ""))}
 
     async def replace(self, name: str, days: Sequence[tuple[date, str]]) -> int:
-        """Remove the calls that others brought of these days and queues, with their sums; return how many calls and
-        refused callers went.
+        """Remove the calls that others brought of these days and queues, with their sums and the counts of callers who
+        called again; return how many calls and refused callers went.
 
         From now on what the journal has of these days and queues is not counted.
         """
@@ -208,6 +208,8 @@ class Imports:
             gone += len(refused)
             others = (imported_day.c.day == day, imported_day.c.queue == its, imported_day.c.source != number)
             connection.execute(delete(imported_day).where(imported_day.c.site == SITE, *others))
+            again = (repeat_callers.c.day == day, repeat_callers.c.queue == its)
+            connection.execute(delete(repeat_callers).where(repeat_callers.c.site == SITE, *again))
         return gone
 
     def _take_out(self, connection: Connection, keys: Sequence[bytes]) -> int:
@@ -232,6 +234,21 @@ class Imports:
             }
 
         found: set[bytes] = await self._ask(known)
+        return found
+
+    async def places_of(self, keys: Sequence[bytes]) -> dict[bytes, set[tuple[date, str]]]:
+        """Return the days and queues, by key, of the stays of those of these calls that the store has."""
+
+        def places(connection: Connection) -> dict[bytes, set[tuple[date, str]]]:
+            found: dict[bytes, set[tuple[date, str]]] = {}
+            for chunk in chunks(keys, _KEYS):
+                question = select(visit.c.contact, visit.c.at_us, visit.c.queue)
+                for row in connection.execute(question.where(visit.c.site == SITE, visit.c.contact.in_(chunk))):
+                    its = found.setdefault(bytes(row.contact), set())
+                    its.add((self._days.day_at(row.at_us), self._key(connection, row.queue)))
+            return found
+
+        found: dict[bytes, set[tuple[date, str]]] = await self._ask(places) if keys else {}
         return found
 
     async def known_refusals(self, records: Sequence[RefusalRecord]) -> set[int]:
@@ -408,12 +425,12 @@ class Imports:
         found: list[bytes] = await self._ask(evidence)
         return found
 
-    async def replaced(self) -> list[ImportedDay]:
-        """Return the days and queues on which an import stands in the place of others."""
+    async def brought(self) -> list[ImportedDay]:
+        """Return the days and queues of all imports."""
 
-        def replaced(connection: Connection) -> list[ImportedDay]:
+        def brought(connection: Connection) -> list[ImportedDay]:
             question = select(imported_day.c.source, imported_day.c.day, imported_day.c.queue)
-            rows = connection.execute(question.where(imported_day.c.site == SITE, imported_day.c.replaces)).all()
+            rows = connection.execute(question.where(imported_day.c.site == SITE)).all()
             return [
                 ImportedDay(
                     self._names.text(connection, SOURCE, row.source).removeprefix(IMPORT_SOURCE),
@@ -423,11 +440,11 @@ class Imports:
                 for row in rows
             ]
 
-        found: list[ImportedDay] = await self._ask(replaced)
+        found: list[ImportedDay] = await self._ask(brought)
         return found
 
-    async def take_replaced(self, days: Sequence[ImportedDay]) -> None:
-        """Note in a store that is made beside another one the days that imports have replaced there."""
+    async def take_brought(self, days: Sequence[ImportedDay]) -> None:
+        """Note in a store that is made beside another one the days that imports have brought there."""
 
         def take(connection: Connection) -> None:
             for each in days:

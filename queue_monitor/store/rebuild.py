@@ -127,12 +127,12 @@ class Recount:
             end_us = self._sums.day_end_us(start_us)
             stored, counted = await self._asking.ask(partial(self._day, start_us=start_us, end_us=end_us))
             if start_us >= edge:
-                for found in _compared(stored, counted):
+                for found in compared(stored, counted):
                     yield await self._named(found)
             self._add_up(counted if start_us >= edge else stored)
             start_us = end_us
         stored = await self._asking.ask(partial(_stored, where=(sums.c.step == ALL,)))
-        for found in _compared(stored, {key: each for key, each in self._all.items() if not each.is_empty}):
+        for found in compared(stored, {key: each for key, each in self._all.items() if not each.is_empty}):
             yield await self._named(found)
 
     def _bounds(self, connection: Connection) -> tuple[int | None, int, int]:
@@ -151,12 +151,7 @@ class Recount:
         return first, max(known), self._sums.day_end_us(last_of_sums_only) if edge else 0
 
     def _day(self, connection: Connection, start_us: int, end_us: int) -> tuple[dict[SumKey, Sum], dict[SumKey, Sum]]:
-        within = (sums.c.step.in_((QUARTER, DAY)), sums.c.start_us >= start_us, sums.c.start_us < end_us)
-        counted: dict[SumKey, Sum] = {}
-        for each in _shares_between(connection, start_us, end_us):
-            for key in self._sums.keys_of(each)[:2]:
-                counted.setdefault(key, Sum()).count(each, 1)
-        return _stored(connection, within), counted
+        return stored_and_counted(connection, self._sums, start_us, end_us)
 
     def _add_up(self, its: dict[SumKey, Sum]) -> None:
         for key, found in its.items():
@@ -176,6 +171,18 @@ class Recount:
             sum_says=sum_says,
             rows_say=rows_say,
         )
+
+
+def stored_and_counted(
+    connection: Connection, tables: Sums, start_us: int, end_us: int
+) -> tuple[dict[SumKey, Sum], dict[SumKey, Sum]]:
+    """Return the sums by quarter and day between two local midnights: as stored, and counted from the rows."""
+    within = (sums.c.step.in_((QUARTER, DAY)), sums.c.start_us >= start_us, sums.c.start_us < end_us)
+    counted: dict[SumKey, Sum] = {}
+    for each in _shares_between(connection, start_us, end_us):
+        for key in tables.keys_of(each)[:2]:
+            counted.setdefault(key, Sum()).count(each, 1)
+    return _stored(connection, within), counted
 
 
 def _shares_between(connection: Connection, start_us: int, end_us: int) -> Iterator[Share]:
@@ -204,7 +211,8 @@ def _stored(connection: Connection, where: tuple[Any, ...]) -> dict[SumKey, Sum]
     return found
 
 
-def _compared(stored: dict[SumKey, Sum], counted: dict[SumKey, Sum]) -> Iterator[tuple[SumKey, str, int, int]]:
+def compared(stored: dict[SumKey, Sum], counted: dict[SumKey, Sum]) -> Iterator[tuple[SumKey, str, int, int]]:
+    """Yield each figure of a sum that differs from its rows: key, field, stored value, counted value."""
     nothing = Sum()
     for key in sorted(stored.keys() | counted.keys(), key=lambda key: (key.start_us, key)):
         one, other = stored.get(key, nothing), counted.get(key, nothing)

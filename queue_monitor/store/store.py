@@ -54,6 +54,7 @@ from queue_monitor.store.day_visits import DayVisits
 from queue_monitor.store.differences import DifferenceRows
 from queue_monitor.store.figures import Figures
 from queue_monitor.store.history import History
+from queue_monitor.store.imported_days import ImportedDays
 from queue_monitor.store.imports import Imports
 from queue_monitor.store.journal import Journal, chunks
 from queue_monitor.store.kept import Kind, Order, kept_from
@@ -64,7 +65,6 @@ from queue_monitor.store.reading import OF_AGENTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
 from queue_monitor.store.repeats import RepeatRows
-from queue_monitor.store.replaced import ReplacedDays
 from queue_monitor.store.reports import ReportRecord
 from queue_monitor.store.retention import SKIPPED, Deletion
 from queue_monitor.store.schema import (
@@ -110,8 +110,8 @@ class SqlStore:
         self._sums = Sums(database, days)
         self._calls = CallRows(database, self._names, agents, days)
         refusals = RefusalRows(database, self._names)
-        replaced = ReplacedDays(self._names, days)
-        self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states, replaced)
+        self._imported_days = ImportedDays(self._names, days)
+        self._writer = Writer(self._journal, self._calls, refusals, self._sums, self._states, self._imported_days)
         self._deletion = Deletion(database, self._journal, self._sums, self._states, days)
         self._seen_names = Names()
         self._seen_states = States(database, self._seen_names)
@@ -134,7 +134,7 @@ class SqlStore:
     # --- writing
 
     async def commit(self, batch: JournalBatch, beside: Callable[[Connection], None] | None = None) -> Committed:
-        """Write a batch, as the door says. `beside` is done in the same transaction.
+        """Write a batch, as the door says. `beside` is done in the same transaction; it may add imported days.
 
         When cancelled, the batch may still be committed, whole; the same batch again then changes nothing.
         """
@@ -155,6 +155,8 @@ class SqlStore:
                 self._writer.unclear()
                 raise
             self._writer.settled()
+            if beside is not None:
+                self._imported_days.evict()
             return committed
 
     def _undone(self) -> None:

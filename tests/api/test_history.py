@@ -420,6 +420,10 @@ async def test_everybody_can_read_it_and_no_text_is_cut_off(
     assert found == ([], 0, "")
 
 
+SMALL_LETTERS = """() => [...document.querySelectorAll('.chart text')]
+  .filter((text) => text.getBoundingClientRect().height < 11).map((text) => `small: ${text.textContent}`)"""
+
+
 def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, str]:
     """What cannot be read, how far the page runs out of the screen, and what axe finds."""
 
@@ -428,6 +432,7 @@ def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, s
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(address)
             unreadable = [words for words in page.evaluate(UNREADABLE) if not words.startswith("below the screen")]
+            unreadable += page.evaluate(SMALL_LETTERS)
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             violations = Reader().faults(page)
             page.close()

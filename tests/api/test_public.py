@@ -1,5 +1,6 @@
 """The summary for everybody: off unless switched on, nothing internal, worked out seldom; other sites only if named."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.clock import ManualClock, ScaledClock
 from queue_monitor.core.calendar import day_bounds
-from queue_monitor.model import Access, Period, Role, Snapshot
+from queue_monitor.model import Access, DefinitionId, Period, Role, Snapshot
 from queue_monitor.ports import StoreError
 from tests.api import sample
 from tests.api.sample import ZONE, FakeFigures, local
@@ -114,9 +115,19 @@ async def test_the_last_twelve_months_are_on_it_in_json_and_csv(monkeypatch: pyt
     assert [month["whole"] for month in body["months"]] == [True] * 11 + [False]
     assert page.count("<rect") == 12
     assert "mars 2026 (hittills)" in page
-    assert csv[0] == "Månad;Besvarade i tid (%);Avvisade uppringningar (%)"
+    assert csv[0] == "Månad;Besvarade i tid (%);Avvisade uppringningar (%);Mål (%)"
     assert csv[1].startswith("2025-04;92,")
     assert len(csv) == 1 + 12 + 1
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+@pytest.mark.parametrize("definition", list(DefinitionId))
+async def test_the_formula_is_said_in_words_that_need_no_list_of_formulas(definition: DefinitionId, language: str):
+    snapshot = shown(sample.calm())
+    site = Site(replace(snapshot, target=replace(snapshot.target, definition=definition)), public=True)
+    page = (await site.ask("GET", f"/public?lang={language}")).text
+
+    assert not re.search(r"\bD\d\b", page)
 
 
 async def test_the_running_month_has_one_figure_and_a_new_month_is_listed_at_once(monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.events import AgentMember, CallAnswered, CallEntered, MemberAction
 from queue_monitor.forecast.forecaster import Forecaster, Learned, decode_learned, recall
 from queue_monitor.model import Target
+from queue_monitor.queues import keys_of
 from tests.scenario import office_hours
 
 MORNING = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -112,7 +113,7 @@ def test_a_pool_is_called_its_first_queue_and_others_and_keeps_its_name_as_key()
     ],
 )
 def test_a_pool_that_has_all_the_queues_of_a_setting_has_its_name(named: set[str], label: str):
-    rules = Rules(calendar=office_hours(), pool_names={frozenset(named): "Samhälle"}, pool_label="{queue} med flera")
+    rules = Rules(calendar=office_hours(), pool_names={keys_of(named): "Samhälle"}, pool_label="{queue} med flera")
 
     assert rules.label(("parking", "school", "water")) == label
     assert rules.label(("school",)) == "school"

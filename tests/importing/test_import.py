@@ -17,11 +17,12 @@ from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.commands import rebuilding
 from queue_monitor.commands.exits import BUSY
+from queue_monitor.events import CallRefused, RefusalReason
 from queue_monitor.importing import Wanted, run, summary
-from queue_monitor.model import Level
+from queue_monitor.model import Level, SumRow
 from queue_monitor.ports import StoreError
 from queue_monitor.replay.recording import RecordingError
-from queue_monitor.store import Kind, Order, open_store
+from queue_monitor.store import Kind, Order, open_store, retention
 from tests.forked import Process
 from tests.importing.made import (
     EXAMPLES,
@@ -40,7 +41,7 @@ from tests.importing.made import (
     queue_log,
     recount,
 )
-from tests.runtime.lasting import Call, monitor
+from tests.runtime.lasting import SOURCE, Call, monitor
 from tests.store.records import EVER
 from tests.test_rebuilding import history
 
@@ -460,6 +461,92 @@ async def test_days_whose_calls_were_deleted_are_not_counted_anew(tmp_path: Path
     await store.close()
     assert "2024-10-22 Kundcenter: only its sums are kept" in summary(again)
     assert (await rebuilding.verify(config_of(path), None, nothing)).differences == []
+
+
+async def delete_calls(path: Path, until: date, *, steps: int | None = None) -> list[SumRow]:
+    """Delete the calls before a day, or begin to; return the sums of the store."""
+    store = await open_store(f"sqlite:///{path}", zone=ZONE, agent_key=path.with_name("agent.key"))
+    sums = await store.sums(Level.CONTACT, None, *EVER, "day")
+    await store.begin_deletion(Order(kind=Kind.CALLS, until=until, decision="1/2026"))
+    while (steps is None or (steps := steps - 1) >= 0) and not await store.delete_some(Kind.CALLS, moment(until, 1)):
+        pass
+    await store.close()
+    return sums
+
+
+@pytest.mark.parametrize("of_journal", [False, True])
+async def test_a_day_of_which_a_call_over_midnight_is_left_is_not_counted_anew(
+    of_journal: bool, tmp_path: Path
+) -> None:
+    path, config = tmp_path / "calls.db", config_of(tmp_path / "calls.db")
+    night = Call("1729716000.99", "Kundcenter", moment(date(2024, 10, 23), 23.9), "answered", 1_200_000)
+    calls = sorted([*WEEK, night], key=lambda call: call.entered)
+    if of_journal:
+        async with monitor(f"sqlite:///{path}", moment(date(2024, 10, 28), 12), tmp_path, rules_of(config)) as live:
+            await live.tell([event for call in calls for event in call.events()])
+    else:
+        await imported(path, written(tmp_path, "queue_log", calls))
+    before = await delete_calls(path, date(2024, 10, 24))
+
+    again = await imported(path, written(tmp_path, "queue_log", calls), replace=True)
+
+    store = await opened(path)
+    assert await store.sums(Level.CONTACT, None, *EVER, "day") == before
+    await store.close()
+    assert "2024-10-23 Kundcenter: only its sums are kept" in summary(again)
+    assert (await rebuilding.verify(config, None, nothing)).differences == []
+
+
+async def test_days_whose_deletion_was_broken_off_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, file = tmp_path / "calls.db", written(tmp_path, "queue_log", WEEK)
+    monkeypatch.setattr(retention, "_CALLS", 20)
+    await imported(path, file)
+    before = await delete_calls(path, date(2024, 10, 24), steps=1)
+
+    await imported(path, file, replace=True)
+
+    store = await opened(path)
+    assert await store.sums(Level.CONTACT, None, *EVER, "day") == before
+    await store.close()
+
+
+async def test_what_the_journal_gets_of_imported_days_later_is_not_counted_nor_does_it_push_them_out(
+    tmp_path: Path,
+) -> None:
+    path, config = tmp_path / "calls.db", config_of(tmp_path / "calls.db")
+    monday = [call for call in WEEK if call.entered < moment(date(2024, 10, 22), 0)]
+    await imported(path, written(tmp_path, "queue_log", WEEK))
+    refused = CallRefused(
+        id="r",
+        source=SOURCE,
+        switch="pbx",
+        observed_at=moment(date(2024, 10, 25), 9),
+        contact_id="pbx:r",
+        queue="Kundcenter",
+        reason=RefusalReason.FULL,
+    )
+    now = moment(date(2024, 10, 28), 12)
+    async with monitor(f"sqlite:///{path}", now, tmp_path, rules_of(config)) as live:
+        before = [await live.day(date(2024, 10, day)) for day in range(21, 28)]
+        month = live.pipeline.publish().total.periods["month"].counts
+        await live.tell([event for call in WEEK for event in call.events()])
+        await live.tell([refused])
+        assert [await live.day(date(2024, 10, day)) for day in range(21, 28)] == before
+        assert live.pipeline.publish().total.periods["month"].counts == month
+
+    longer = [*monday, Call("1729152000.1", "Kundcenter", moment(date(2024, 10, 17), 10), "answered", 5_000)]
+    more = await imported(path, written(tmp_path, "queue_log", sorted(longer, key=lambda call: call.entered)))
+    store = await opened(path)
+    assert await kept(store) == recount([*WEEK, longer[-1]])
+    await store.close()
+    assert (more.tally.there, more.tally.held) == (len(monday), {})
+    assert (await rebuilding.verify(config, None, nothing)).differences == []
+    await rebuilding.rebuild(config, None, nothing)
+    store = await opened(path)
+    assert await kept(store) == recount([*WEEK, longer[-1]])
+    await store.close()
 
 
 async def test_files_are_put_in_order_by_what_they_hold_and_the_same_one_is_read_once(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from queue_monitor.store.imports import JOURNAL, SUMS_ONLY
 from tests.importing.made import ZONE, callers, kept, nothing, queue_log, recount
 from tests.store.calls import START, entered
 from tests.store.records import EVER, all_sums, batch, call, placements_of, recounted, refused
+from tests.store.test_repeats import repeats
 
 DAY = START.date()
 
@@ -88,6 +89,11 @@ async def test_who_has_a_day_of_a_queue_is_known_from_journal_rows_and_sums(stor
 async def test_a_day_that_is_replaced_is_counted_once_whatever_the_journal_says_later(store: SqlStore) -> None:
     theirs, other = call("anna", visits=2), call("dora", 60, queue="Bygglov")
     await store.commit(batch(theirs, other, refusals=(refused("erik"),)))
+    again = [
+        repeats(DAY, START, queue, calls=2, repeated=1, lost=0, reached_later=0, answered=2, not_back=1)
+        for queue in ("Kundcenter", "Bygglov")
+    ]
+    await store.save_repeat_callers(again)
     gone = await store.imports.replace("old", [(DAY, "kundcenter")])
     ours = brought(call("bo", 30))
     await bring(store, ours)
@@ -96,11 +102,12 @@ async def test_a_day_that_is_replaced_is_counted_once_whatever_the_journal_says_
 
     kept = await store.calls(*EVER)
     assert gone == 2
+    assert await store.repeat_callers(DAY, DAY) == again[1:]
     assert sorted(each.imported for each in kept) == ["", "old"]
     assert await store.refusals(*EVER) == []
     assert await all_sums(store, "day") == recounted(placements_of([other, ours]), "day")
     assert [found async for found in store.sum_differences()] == []
-    assert [(each.source, each.day, each.queue) for each in await store.imports.replaced()] == [
+    assert [(each.source, each.day, each.queue) for each in await store.imports.brought()] == [
         ("old", DAY, "kundcenter")
     ]
 

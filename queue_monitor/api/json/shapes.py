@@ -713,6 +713,8 @@ class PublicMonthShape(Struct, frozen=True, kw_only=True):
     words: Annotated[str, _said("The month's name and year, in the language asked for.")]
     share: PublicShareShape
     whole: Annotated[bool, _said("Whether the month is over.")]
+    definition: Annotated[str, _said("D1 to D5: the formula that held on its last day, and of its share.")]
+    target_ratio: Annotated[float, _said("The target that held on its last day.")]
 
 
 class PublicBody(Struct, frozen=True, kw_only=True):
@@ -728,8 +730,9 @@ class PublicBody(Struct, frozen=True, kw_only=True):
     today: PublicShareShape
     month: PublicShareShape
     months: Annotated[tuple[PublicMonthShape, ...], _said("The last twelve months, oldest first, this one the last.")]
-    definition: Annotated[str, _said("D1 to D5: the formula of the shares.")]
+    definition: Annotated[str, _said("D1 to D5: the formula that holds now.")]
     definition_words: str
+    earlier_words: Annotated[str, _said("Which months have another target or formula, and which; empty: none.")]
     limits_words: Annotated[str, _said("By which other limits calls of some of the months were judged; empty: none.")]
     expected_wait_low_seconds: Annotated[float | None, _said("Nine of ten will wait longer than this.")]
     expected_wait_high_seconds: Annotated[float | None, _said("Nine of ten will wait less than this.")]

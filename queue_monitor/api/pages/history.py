@@ -18,7 +18,7 @@ from queue_monitor.api.pages.history_file import XLSX, about_words, imported_wor
 from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage, chosen_target
 from queue_monitor.api.pages.lead import unknown_words
 from queue_monitor.api.pages.offered_report import OfferedReport, offered_report
-from queue_monitor.api.pages.past_queues import chosen_of_past, past_queues
+from queue_monitor.api.pages.past_queues import chosen_of_past, is_pool, past_pools, past_queues, shown_queues
 from queue_monitor.api.pages.periods import MAX_DAYS, ChosenPeriod, PeriodKind, free_period, period_of
 from queue_monitor.api.responses import YEARS, Problem, as_file, as_table, kept_note
 from queue_monitor.api.templating import template
@@ -55,7 +55,7 @@ def history_routes(
         """Show one period; by default the newest complete month with calls."""
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         notice, status = "", HTTPStatus.OK
-        face = chosen_of_past(snapshot, queue)
+        face = chosen_of_past(snapshot, queue, reports)
         if face is None:
             notice, status = unknown_words(snapshot, queue, reply_language), HTTPStatus.NOT_FOUND
             face = snapshot.total
@@ -91,7 +91,9 @@ def history_routes(
             choice=choice,
             face=face,
             snapshot=snapshot,
+            pools=past_pools(snapshot, reports),
             past_queues=past_queues(snapshot),
+            queues_of_pool=shown_queues(snapshot, face.queues) if is_pool(face) else "",
             pen=pen,
             notice=notice,
             kinds=list(PeriodKind),
@@ -122,7 +124,7 @@ def _add_files(
         lang: str | None = None,
     ) -> Response:
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
-        face = chosen_of_past(snapshot, queue)
+        face = chosen_of_past(snapshot, queue, reports)
         if face is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         try:
@@ -156,7 +158,8 @@ def _add_files(
         imports = await figures.imports(shown.first, shown.last)
         kept = kept_note(snapshot, start, reply_language)
         limits = snapshot.limits_before(shown.first, shown.last, target)
-        notes = (*about_words(pen, kept, limits), *imported_words(pen, imports))
+        of_pool = [f"{pen.say('queues')}: {shown_queues(snapshot, face.queues)}"] if is_pool(face) else []
+        notes = (*of_pool, *about_words(pen, kept, limits), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
         def written() -> Response:

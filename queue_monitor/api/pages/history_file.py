@@ -180,7 +180,7 @@ def _is_by_day(rows: Rows, zone: ZoneInfo) -> bool:
 def _width(column: Column, words: str) -> int:
     """Return the width of a column, in letters: no word of its header is broken."""
     least = {CellKind.TEXT: 24, CellKind.MOMENT: 17}.get(column.kind, 12)
-    return max(least, *(len(word) + 3 for word in words.split()))
+    return max(least, *(len(word) + 4 for word in words.split()))
 
 
 def _lay_out(sheet: "Worksheet", title: str, pages_wide: int) -> None:

@@ -5,7 +5,8 @@ fifteen seconds, and the months that are over every quarter of an hour, however 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -107,8 +108,7 @@ def public_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
             "summary": body,
             "bars": _bars(body),
         }
-        ratio = figures.latest().target.ratio
-        shown |= {"target": texts.plain_percent(ratio, reply_language), "target_y": round(HIGH - ratio * HIGH, 1)}
+        shown |= {"targets": _target_words(body, figures.latest().target, reply_language), "lines": _lines(body)}
         return _may_be_kept(PAGES.TemplateResponse(request, "public.html", shown))
 
     return routes
@@ -145,12 +145,49 @@ def _bars(body: shapes.PublicBody) -> tuple[MonthBar, ...]:
     return tuple(found)
 
 
+class TargetLine(Struct, frozen=True, kw_only=True):
+    """The target of some months that follow one another, as a line of the picture."""
+
+    x1: float
+    x2: float
+    y: float
+
+
+def _lines(body: shapes.PublicBody) -> tuple[TargetLine, ...]:
+    step = WIDE / max(1, len(body.months))
+    found, first = [], 0
+    for ratio, its in groupby(month.target_ratio for month in body.months):
+        after = first + len(tuple(its))
+        found.append(TargetLine(x1=round(first * step, 1), x2=round(after * step, 1), y=round(HIGH - ratio * HIGH, 1)))
+        first = after
+    return tuple(found)
+
+
+def _target_words(body: shapes.PublicBody, target: Target, language: str) -> str:
+    """Return the present target, with those that held in earlier months: `80 % (till och med september 2026 90 %)`."""
+    runs = [(ratio, tuple(its)) for ratio, its in groupby(body.months, key=lambda month: month.target_ratio)]
+    earlier = [
+        texts.say("public.target.until", language, month=its[-1].words, target=texts.plain_percent(ratio, language))
+        for ratio, its in runs[:-1]
+    ]
+    now = texts.plain_percent(target.ratio, language)
+    return f"{now} ({', '.join(earlier)})" if earlier else now
+
+
 def _months_table(body: shapes.PublicBody, language: str) -> bytes:
-    """Return one row for each month: the month, the share in percent, and the percentage of callers refused."""
-    headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share", "refused")]
-    rows = [(month.month, _percent(month.share.ratio), _percent(month.share.refused_ratio)) for month in body.months]
+    """Return one row for each month: the month, the share in percent, the percentage of callers refused, the target."""
+    headers = [texts.say(f"public.table.{name}", language) for name in ("month", "share", "refused", "target")]
+    rows = [
+        (
+            month.month,
+            _percent(month.share.ratio),
+            _percent(month.share.refused_ratio),
+            _percent(month.target_ratio),
+        )
+        for month in body.months
+    ]
     counted = f"{texts.say('public.counted', language)} {body.definition_words}"
-    return table(headers, rows, f"{counted}. {body.limits_words}" if body.limits_words else counted)
+    return table(headers, rows, ". ".join(filter(None, (counted, body.earlier_words, body.limits_words))))
 
 
 def _percent(ratio: float | None) -> float | None:
@@ -191,12 +228,8 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
         month=_share(total.periods["month"], target, language),
         months=tuple(_month(month, snapshot, language) for month in months),
         definition=target.definition.value,
-        definition_words=texts.definition_words(
-            target.definition,
-            limit_seconds=target.limit_seconds,
-            short_abandon_seconds=target.short_abandon_seconds,
-            language=language,
-        ),
+        definition_words=_definition(target, language),
+        earlier_words=_earlier(snapshot, language, months),
         limits_words=_limits(snapshot, language, months),
         expected_wait_low_seconds=low,
         expected_wait_high_seconds=high,
@@ -206,6 +239,43 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
         closes_at=_utc(closes),
         hours_words=_hours(opens, closes, snapshot.hours.note, zone, language),
     )
+
+
+def _earlier(snapshot: Snapshot, language: str, months: Sequence[Period]) -> str:
+    """Return which months were under another target or formula than the present one, and which; "" for none."""
+    zone, found = ZoneInfo(snapshot.time_zone), []
+    measured = [month for month in months if month.counts.dialled]
+    targets = [(_target_of(month, snapshot), month.start.astimezone(zone).date()) for month in measured]
+    for terms, its in groupby(targets, key=lambda each: _terms(each[0])):
+        if terms == _terms(snapshot.target):
+            continue
+        run = tuple(its)
+        target, first, last = run[0][0], run[0][1], run[-1][1]
+        key = "public.earlier.one" if first == last else "public.earlier.until"
+        values = {"first": _month_words(first, language), "last": _month_words(last, language)}
+        values |= {"target": texts.plain_percent(target.ratio, language), "definition": _definition(target, language)}
+        found.append(texts.say(key, language, **values))
+    return " ".join(found)
+
+
+def _definition(target: Target, language: str) -> str:
+    """Return the formula in words that name no other formula: nobody has a list of them here."""
+    limits = {"limit": target.limit_seconds, "short": target.short_abandon_seconds}
+    spans = {name: texts.span(seconds, language) for name, seconds in limits.items()}
+    return texts.say(f"public.definition.{target.definition.value}", language, **spans)
+
+
+def _terms(target: Target) -> tuple[object, ...]:
+    return target.definition, target.ratio, target.limit_seconds, target.short_abandon_seconds
+
+
+def _target_of(period: Period, snapshot: Snapshot) -> Target:
+    """Return the target that held on the last day of a month; that of now for the running one."""
+    return (period.target if period.end <= snapshot.at else None) or snapshot.target
+
+
+def _month_words(first: date, language: str) -> str:
+    return f"{texts.say(f'month.{first.month}', language)} {first.year}"
 
 
 def _limits(snapshot: Snapshot, language: str, months: Sequence[Period]) -> str:
@@ -218,17 +288,19 @@ def _limits(snapshot: Snapshot, language: str, months: Sequence[Period]) -> str:
 
 def _month(period: Period, snapshot: Snapshot, language: str) -> shapes.PublicMonthShape:
     first = period.start.astimezone(ZoneInfo(snapshot.time_zone)).date()
-    is_whole = period.end <= snapshot.at
+    is_whole, target = period.end <= snapshot.at, _target_of(period, snapshot)
     return shapes.PublicMonthShape(
         month=f"{first.year:04}-{first.month:02}",
-        words=f"{texts.say(f'month.{first.month}', language)} {first.year}",
-        share=_share(period if is_whole else snapshot.total.periods["month"], snapshot.target, language),
+        words=_month_words(first, language),
+        share=_share(period if is_whole else snapshot.total.periods["month"], target, language),
         whole=is_whole,
+        definition=target.definition.value,
+        target_ratio=target.ratio,
     )
 
 
 def _share(period: Period, target: Target, language: str) -> shapes.PublicShareShape:
-    """Return a period's share by the present formula, which the page names once for all months."""
+    """Return a period's share by the formula of this target, which is the one that held on its last day."""
     share, counts = period.service_level.get(target.definition.value), period.counts
     including = service_level.including_refused(counts, target.definition)
     remark = texts.say(

@@ -40,7 +40,7 @@ def report_routes(figures: Figures, reports: Reports | None, language: str) -> A
         snapshot, reply_language = figures.latest(), texts.known_language(lang, language)
         if reports is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no_store", texts.say("report.no_store", reply_language))
-        face = chosen_of_past(snapshot, queue)
+        face = chosen_of_past(snapshot, queue, reports)
         if face is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_queue", unknown_words(snapshot, queue, reply_language))
         form, number = _form(format, reply_language), _number(version, reply_language)
