@@ -36,6 +36,8 @@ class ImportedDays:
         Those are the ones that no import brought, and that have a stay in a queue on a day of it that an import did.
         """
         self._load(connection)
+        if not self._known:
+            return batch, LeftOut()
         calls, left_calls = _parted(batch.calls, self._counts_call)
         refusals, left_refusals = _parted(batch.refusals, self._counts_refusal)
         if not left_calls and not left_refusals:
