@@ -1,7 +1,7 @@
 """What a start takes into memory is today and a few sums, however many days lie behind it in the store."""
 
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -11,8 +11,6 @@ import pytest
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.core.live import Live
-from queue_monitor.core.silence import Silence
-from queue_monitor.core.wait_bounds import WaitBounds
 from queue_monitor.ports import Store
 from queue_monitor.runtime.holding import Holding
 from queue_monitor.store import SqlStore, open_store
@@ -88,15 +86,14 @@ async def loaded(folder: Path, today: date) -> tuple[dict[str, int], int]:
         counting, live = Counting(store), Live(Scenario().rules)
         await Holding(live, cast(Store, counting), ManualClock(at(today, 17))).load()
         # what days have taught of waits and of silence is a few numbers a day, and bounded by the days it is kept
-        live.wait_bounds, live.silence = WaitBounds(live.calendars.of), Silence(live.rules.calendar)
-        return counting.handed_out, held_by(live)
+        return counting.handed_out, held_by(live, but_for=(live.wait_bounds, live.silence))
     finally:
         await store.close()
 
 
-def held_by(root: object) -> int:
-    """How many objects can be reached from one, code left out."""
-    seen = {id(root)}
+def held_by(root: object, but_for: Sequence[object]) -> int:
+    """How many objects can be reached from one by other ways than through these, code left out."""
+    seen = {id(root), *map(id, but_for)}
     found = [root]
     for each in found:
         for its in gc.get_referents(each):
