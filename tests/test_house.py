@@ -147,7 +147,11 @@ TABLE = (
     Row(r"alerts\.message", "queue_monitor.model queue_monitor.texts"),
     Row(r"alerts\.sent", "queue_monitor.model queue_monitor.texts alerts.message"),
     Row(r"alerts\.memory", "queue_monitor.model"),
-    Row(r"alerts\.engine", "queue_monitor.model queue_monitor.queues queue_monitor.ports queue_monitor.texts alerts"),
+    Row(
+        r"alerts\.engine",
+        "queue_monitor.model queue_monitor.queues queue_monitor.ports queue_monitor.texts "
+        "queue_monitor.core.assessment alerts",
+    ),
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.sent {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",

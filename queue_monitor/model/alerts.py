@@ -107,7 +107,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `staffed`: people logged in; with `at_least_staffed` these are only those who were seen.
     `margin`: misses that still fit within the target, of `budget` for the whole period.
     `month_is_own`: the month's share is of these queues and is another than that of all calls, which the pages show.
-    `month`: whether the month can bear the day, None where there is no forecast of it.
+    `month`: whether the month can bear the day, in a message about the day; None where its status does not say.
     `refused`, `dialled`: the refused and all callers of the last half hour.
     `arrived`: calls of the last 15 minutes; `factor` is how many times the usual number that is.
     `since`: when the trouble began, with which `switch`.
