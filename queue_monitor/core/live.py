@@ -232,7 +232,8 @@ class Live:
 
     def _take_snapshot(self, event: QueueSnapshot) -> None:
         self._take_agent(event)
-        self.counted.apply(event)
+        for queue in self.counted.apply(event):
+            self.known_queues.forget(queue)
         self.wait_bounds.see_list(event)
         if event.up and self.held_from is not None:
             unheld = self._ledger.unheld(event.switch_name, event.up)

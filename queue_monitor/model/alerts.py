@@ -70,6 +70,7 @@ class AlertReason(StrEnum):
     DAY_ENDED = "day_ended"
     JOINED = "joined"
     ITS_DAY_HAS_PASSED = "its_day_has_passed"
+    NOT_WATCHED = "not_watched"
 
 
 class MonthStanding(StrEnum):

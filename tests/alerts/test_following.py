@@ -10,7 +10,7 @@ from msgspec import structs
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertChange, AlertKind
 from queue_monitor.store import SqlStore, open_store
-from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
+from tests.alerts.moments import CLOSES, at, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, FakeNotifier, Office, down
 from tests.alerts.test_engine import Process
 from tests.alerts.test_lifecycle import LiveReading
@@ -182,15 +182,3 @@ def test_an_alarm_of_the_last_minute_ends_with_the_day_after_the_last_caller():
     day.see(snapshot(CLOSES + timedelta(minutes=1)))
 
     assert [(each.change.value, each.notified) for each in day.said] == [("raised", "alarm"), ("cleared", "day_ended")]
-
-
-def test_a_queue_that_is_no_longer_there_keeps_its_alarm_until_midnight_and_says_no_end():
-    day = LiveReading()
-    for minute in (60, 61):
-        day.see(snapshot(at(minute), queue(at(minute), "a"), queue(at(minute), "b", waits=(650.0,))))
-    for minute in range(62, 90):
-        day.see(snapshot(at(minute), queue(at(minute), "a")))
-
-    assert [(each.queue, each.change.value) for each in day.said] == [("b", "raised")]
-    day.see(snapshot(at(DAY), queue(at(DAY), "a")))
-    assert day.said[-1].notified == "too_old"
