@@ -223,6 +223,8 @@ class AlertRound:
         """Load the state, the alerts and the secret of the process before this one. Raises `StoreError`."""
         since = self._clock.now() - REMEMBERED
         known = await self._store.load_alerts(since)
+        if await self._dispatcher.catch_up(known.state):
+            known = await self._store.load_alerts(since)
         if known.state is not None:
             try:
                 self._watch.resume(State.decode(known.state))

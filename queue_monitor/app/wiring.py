@@ -113,7 +113,8 @@ def build_service(
     access += tokens.read() if tokens is not None else []
     language = config.organisation.language
     record = store if isinstance(store, SqlStore) else MemoryRecord()
-    alerts = alerting(config, pipeline, clock, record, sending=sources is None)
+    unsaved = Path(config.store.unsaved_alerts) if store is not None else None
+    alerts = alerting(config, pipeline, clock, record, sending=sources is None, unsaved=unsaved)
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))

@@ -11,6 +11,7 @@ from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
+from alerts.unsaved import UnsavedFile
 from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
@@ -32,14 +33,26 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 class Process:
     """One run of the monitor, as far as alerts go, from its start to its death."""
 
-    def __init__(self, store: AlertStore, notifier: FakeNotifier | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        store: AlertStore,
+        notifier: FakeNotifier | None = None,
+        unsaved: UnsavedFile | None = None,
+        **more: Any,
+    ) -> None:
         self.notifier = notifier or FakeNotifier()
         self.clock = ManualClock(OPENS)
         self.figures = FakeFigures(snapshot(OPENS))
         channel = Channel(name="mejl", notifiers=(self.notifier,))
         lead = Recipient(name="lead", channel="mejl")
         self.dispatcher = Dispatcher(
-            [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda *about: self.round.sign(*about)
+            [channel],
+            [lead],
+            store,
+            self.clock,
+            STOCKHOLM,
+            sign=lambda *about: self.round.sign(*about),
+            unsaved=unsaved,
         )
         watch = AlertEngine(AlertSettings(), "sv")
         link = {"link": "https://monitor.example"}
