@@ -1,11 +1,7 @@
 """The live round with its record in a real database: restarted in the middle, put into words, alive every morning."""
 
-from collections.abc import AsyncIterator
 from datetime import time
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
@@ -16,18 +12,11 @@ from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
 from queue_monitor.ports import AlertStore, DeliveryError
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import OPENS, at, risk, snapshot
 from tests.alerts.test_dispatch import FakeNotifier
 from tests.api.sample import FakeFigures
 from tests.scenario import STOCKHOLM
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 class Process:

@@ -1,28 +1,19 @@
 """People who were told of an alert are told how it goes on, over restarts and days, and each thing once."""
 
-from collections.abc import AsyncIterator
 from datetime import time, timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertChange, AlertKind
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import CLOSES, at, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, FakeNotifier, Office, down
 from tests.alerts.test_engine import Process
 from tests.alerts.test_lifecycle import LiveReading
 
 DAY = 24 * 60
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 async def test_who_asks_for_risks_alone_and_was_told_of_one_hears_that_it_is_lost_and_how_it_ended():
