@@ -1,6 +1,6 @@
 """Alerts, the messages sent about them, and the record of each message."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
 from enum import StrEnum
 
@@ -264,6 +264,30 @@ class RecordedAlert(Struct, frozen=True, kw_only=True):
         )
 
 
+def whole_crises(record: Iterable[RecordedAlert]) -> list[RecordedAlert]:
+    """Return the record with each crisis as one alert, from when it was declared to its end.
+
+    While it lasts it is sent anew once a day, each time under an episode of its own.
+    """
+    found: dict[object, RecordedAlert] = {}
+    for each in record:
+        declared = next((change.figures.crisis for change in each.changes if change.figures.crisis), None)
+        key = each.episode if declared is None else declared.since
+        earlier = found.get(key)
+        found[key] = (
+            each
+            if earlier is None
+            else structs.replace(
+                earlier,
+                changes=(*earlier.changes, *each.changes),
+                notices=(*earlier.notices, *each.notices),
+                attempts=(*earlier.attempts, *each.attempts),
+                acknowledgement=earlier.acknowledgement or each.acknowledgement,
+            )
+        )
+    return list(found.values())
+
+
 class AlertBatch(Struct, frozen=True, kw_only=True):
     """The parts of the alert record that are written together: the state after a moment, and all changes and messages
     of that moment.
@@ -308,7 +332,7 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
 
 
 class AlertsNow(Struct, frozen=True, kw_only=True):
-    """Open alerts, worst first, with the acknowledgements and the counts since the start.
+    """Open alerts, a crisis first, then the worst, with the acknowledgements and the counts since the start.
 
     `acknowledgements`: who has seen an episode, by episode; walls show no names.
     `raised`: counts of alerts by kind and level; each counts once for every kind and level that it came to.
