@@ -65,6 +65,7 @@ ABOUT: Final = About(
     tested="files written by the simulator, and bad ones",
     cannot_say="nothing: what is in the file is what is told",
     signals=dict.fromkeys(Signal, Stability.STABLE),
+    passes_on=True,
 )
 
 

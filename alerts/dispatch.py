@@ -16,10 +16,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import structs
 
 from alerts.notification_policy import NotifyReason
 from alerts.people import PATIENCE, Channel, Recipient, RetryPolicy
+from alerts.unsaved import UnsavedFile
 from queue_monitor.model import (
     Acknowledgement,
     Alert,
@@ -47,6 +49,7 @@ class Dispatcher:
 
     `sign`: returns the link of an episode for a recipient ("" when there is no page).
     `counted`: the number of deliveries by channel and result.
+    `unsaved`: the file of what the store has not taken, which outlives a kill.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Dispatcher:
         patience: RetryPolicy = PATIENCE,
         escalate_to: str = "",
         sign: Callable[[str, str], str] = lambda episode, recipient: "",
+        unsaved: UnsavedFile | None = None,
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._recipients = recipients
@@ -73,6 +77,9 @@ class Dispatcher:
         self._seen: dict[str, Acknowledgement] = {}
         self._open: dict[str, Alert] = {}
         self._unsaved: list[AlertBatch] = []
+        self._beside = unsaved
+        self._is_beside = False
+        self._saved: bytes | None = None
         self._sending: set[str] = set()
         self._store_down = False
         self._writing = asyncio.Lock()
@@ -89,6 +96,7 @@ class Dispatcher:
         """
         self._notices = {notice.id: notice for notice in batch.notices}
         self._seen = {seen.episode: seen for seen in batch.acknowledgements}
+        self._saved = batch.state
         notices: list[Notice] = []
         attempts: list[Attempt] = []
         for notice in self.pending:
@@ -527,9 +535,49 @@ class Dispatcher:
                     if not self._store_down:
                         log.error("alert record down error=%s", error)
                     self._store_down = True
+                    await self._keep_beside()
                     return
                 self._store_down = False
-                self._unsaved.pop(0)
+                self._saved = self._unsaved.pop(0).state or self._saved
+            await self._clear_beside()
+
+    async def catch_up(self, state: bytes | None) -> bool:
+        """Write to the store what an earlier process could not; return whether there was anything.
+
+        `state`: the state of the alerts that the store has. Raises `StoreError`.
+        """
+        if self._beside is None:
+            return False
+        try:
+            left = await self._beside.left(state)
+        except (OSError, msgspec.DecodeError) as error:
+            log.error("alerts left beside the store cannot be read error=%s", error)
+            return False
+        for batch in left:
+            await self._store.save_alerts(batch)
+        self._is_beside = True
+        await self._clear_beside()
+        return bool(left)
+
+    async def _keep_beside(self) -> None:
+        """Keep what is unsaved in a file, for a process that goes on after a kill."""
+        if self._beside is None:
+            return
+        try:
+            await self._beside.keep(self._unsaved, self._saved)
+        except OSError as error:
+            if not self._is_beside:
+                log.error("alerts cannot be kept beside the store error=%s", error)
+        self._is_beside = True
+
+    async def _clear_beside(self) -> None:
+        if self._beside is None or not self._is_beside:
+            return
+        try:
+            await self._beside.clear()
+            self._is_beside = False
+        except OSError as error:
+            log.error("alerts beside the store cannot be removed error=%s", error)
 
     def _line_up(self, batch: AlertBatch) -> None:
         """Add a batch to the unsaved ones, of which only the newest keeps its state: a long stop costs no memory."""

@@ -9,7 +9,7 @@ import logging
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -24,7 +24,6 @@ from alerts.message import Message
 from alerts.notification_policy import NotifyReason, standing
 from alerts.rules import (
     DAY,
-    MONTH,
     AlertSettings,
     Measurement,
     as_known,
@@ -35,6 +34,7 @@ from alerts.rules import (
     scopes,
 )
 from alerts.sent import dated
+from queue_monitor.core.assessment import decided, month_standing
 from queue_monitor.model import (
     Alert,
     AlertBatch,
@@ -46,7 +46,6 @@ from queue_monitor.model import (
     AlertsNow,
     Banner,
     Crisis,
-    MonthStanding,
     Snapshot,
     Status,
     StatusReason,
@@ -85,8 +84,13 @@ class AlertEngine:
         pools = [Pool(scope.name, scope.queues) for scope in scopes(snapshot)]
         begun = {name: period.start for name, period in snapshot.total.periods.items()}
         self.state, changed = advance(self.state, measurements, snapshot.at, self._settings, pools, begun)
-        months = _months_at_risk(map(standing, self.state.open))
-        return tuple(self.render(_beside(months, alert), snapshot.time_zone) for alert in changed)
+        judged = self._judged(snapshot) if changed else snapshot
+        return tuple(self.render(_with_month(alert, judged), snapshot.time_zone) for alert in changed)
+
+    def _judged(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the statuses as the alerts that stand now decide them."""
+        standing_now = map(standing, self.state.open)
+        return decided(snapshot, standing_now, self._settings.levels, self._settings.minimum)
 
     def _count_ended_crisis(self, snapshot: Snapshot) -> None:
         """Give a crisis that a person has just ended the figures of this moment, for the message of its end."""
@@ -110,7 +114,9 @@ class AlertEngine:
 
     def open(self, snapshot: Snapshot) -> tuple[Alert, ...]:
         """Return the alerts that stand, worst first, with texts that fit this moment."""
-        return tuple(self.render(standing(episode), snapshot.time_zone, snapshot.at) for episode in self.state.open)
+        judged = self._judged(snapshot) if self.state.open else snapshot
+        alerts = (_with_month(standing(episode), judged) for episode in self.state.open)
+        return tuple(self.render(alert, snapshot.time_zone, snapshot.at) for alert in alerts)
 
     def in_words(self, snapshot: Snapshot, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
         """Return the alerts that stand, rendered with the numbers and the status of the snapshot beside which they are
@@ -120,7 +126,6 @@ class AlertEngine:
         round.
         """
         alerts = tuple(alerts)
-        months = _months_at_risk(alerts)
         measurements = {
             (topic(measurement.kind), measurement.queue, measurement.period): measurement
             for measurement in as_known(
@@ -143,20 +148,17 @@ class AlertEngine:
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:
                     continue
                 shown = _as_judged(shown, verdict)
-            told.append(self.render(_beside(months, shown), snapshot.time_zone, snapshot.at))
+            told.append(self.render(_with_month(shown, snapshot), snapshot.time_zone, snapshot.at))
         return tuple(told)
 
 
-def _months_at_risk(alerts: Iterable[Alert]) -> frozenset[str]:
-    """Return the queues and pools whose month is at risk by an alert that stands."""
-    return frozenset(alert.queue for alert in alerts if topic(alert.kind) == TARGET and alert.period == MONTH)
-
-
-def _beside(months: Collection[str], alert: Alert) -> Alert:
-    """Return an alert that does not say that the month holds while its month is at risk by another."""
-    if alert.figures.month is not MonthStanding.HOLDS or alert.queue not in months:
+def _with_month(alert: Alert, judged: Snapshot) -> Alert:
+    """Return an alert on a day with what the status of the month, in a judged snapshot, says of whether it bears it."""
+    if topic(alert.kind) != TARGET or alert.period != DAY:
         return alert
-    return structs.replace(alert, figures=structs.replace(alert.figures, month=MonthStanding.TIGHT))
+    face = next((face for face in scopes(judged) if face.name == alert.queue), None)
+    month = None if face is None else month_standing(face, judged.target)
+    return structs.replace(alert, figures=structs.replace(alert.figures, month=month))
 
 
 def _as_read(alert: Alert, measurement: Measurement, settings: AlertSettings, blind: bool) -> Alert:
@@ -221,6 +223,8 @@ class AlertRound:
         """Load the state, the alerts and the secret of the process before this one. Raises `StoreError`."""
         since = self._clock.now() - REMEMBERED
         known = await self._store.load_alerts(since)
+        if await self._dispatcher.catch_up(known.state):
+            known = await self._store.load_alerts(since)
         if known.state is not None:
             try:
                 self._watch.resume(State.decode(known.state))

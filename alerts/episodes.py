@@ -101,9 +101,14 @@ class State(Struct, frozen=True):
 
     @property
     def open(self) -> tuple[Episode, ...]:
-        """Return the raised episodes, alarms first, then the oldest first."""
+        """Return the raised episodes: a crisis first, as on the walls, then alarms, of each the oldest first."""
         raised = (episode for episode in self.episodes if episode.raised)
-        return tuple(sorted(raised, key=lambda e: (-SEVERITY[e.level], e.eased, e.since, e.key)))
+        return tuple(sorted(raised, key=_rank))
+
+
+def _rank(episode: Episode) -> tuple[bool, int, bool, datetime, Key]:
+    is_other = episode.kind is not AlertKind.CRISIS
+    return is_other, -SEVERITY[episode.level], episode.eased, episode.since, episode.key
 
 
 def topic(kind: AlertKind) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from alerts.episodes import SEVERITY, EndedEpisode, Episode, Key, State, topic
-from alerts.notification_policy import decide
+from alerts.notification_policy import KNOWN_FOR, decide
 from alerts.rules import DAY, DEFAULTS, MONTH, NOW, AlertSettings, Measurement
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 from queue_monitor.queues import Pool
@@ -114,7 +114,8 @@ def advance(
 
     An episode without a measurement stays as it was, because nothing can end while nothing can be seen; only the
     episodes of a day that has passed are closed. `scopes`, where given, are the present queues and pools: a queue that
-    has become part of a pool brings its episodes along. `begun`: when the present day and month began, by their names.
+    has become part of a pool brings its episodes along, and those of a queue that is not there any more end after
+    `KNOWN_FOR`. `begun`: when the present day and month began, by their names.
     """
     episodes, changes = _placed(state, scopes, now)
     past = {each.key: each for each in state.past}
@@ -142,6 +143,8 @@ def advance(
     for key, episode in list(episodes.items()):
         if _is_past(episode, now, begun):
             changes += _passed(episodes.pop(key))
+        elif _is_away(episode, scopes) and now - (episode.unmeasured_since or now) >= KNOWN_FOR:
+            changes += _ended(episodes.pop(key), AlertReason.NOT_WATCHED)
     for key, episode in episodes.items():
         unmeasured = None if key in measured else episode.unmeasured_since or now
         if unmeasured != episode.unmeasured_since:
@@ -177,9 +180,19 @@ def _order(measurement: Measurement) -> int:
     return _ORDER.get(measurement.kind, 3)
 
 
+def _is_away(episode: Episode, scopes: Sequence[Pool]) -> bool:
+    """Return whether an episode is of queues of which none is there any more."""
+    own = Pool(episode.queue, episode.queues).keys
+    return bool(scopes and episode.queue) and all(own.isdisjoint(scope.keys) for scope in scopes)
+
+
 def _passed(episode: Episode) -> list[tuple[Episode, AlertChange]]:
-    ended = structs.replace(episode, reason=AlertReason.ITS_DAY_HAS_PASSED)
-    return [(ended, AlertChange.CLEARED)] if episode.raised else []
+    return _ended(episode, AlertReason.ITS_DAY_HAS_PASSED)
+
+
+def _ended(episode: Episode, reason: AlertReason) -> list[tuple[Episode, AlertChange]]:
+    """Return the end of an episode whose trouble is not known to be over; nothing where it was never raised."""
+    return [(structs.replace(episode, reason=reason), AlertChange.CLEARED)] if episode.raised else []
 
 
 def _not_ahead(episode: Episode, now: datetime) -> Episode:

@@ -12,6 +12,9 @@ from typing import Final
 from queue_monitor import texts
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, AlertReason
 
+_WITHOUT_MORE: Final = frozenset({AlertReason.ITS_DAY_HAS_PASSED, AlertReason.JOINED, AlertReason.NOT_WATCHED})
+"""The reasons of an end that say nothing of the trouble itself."""
+
 
 class Message:
     """One alert in one language, as of the moment when it changed, or as of `now`."""
@@ -41,6 +44,8 @@ class Message:
             return self._say("past")
         if alert.reason is AlertReason.JOINED:
             return self._say("joined")
+        if alert.reason is AlertReason.NOT_WATCHED:
+            return self._say("not_watched.queues" if len(alert.queues) > 1 else "not_watched")
         if alert.change is AlertChange.RAISED and (alert.lower or self._is_unseen()):
             said = texts.alert_message(alert, self._language)
             return f"{said[:1].lower()}{said[1:]}."
@@ -137,7 +142,7 @@ class Message:
 
     def _sentences(self) -> list[str]:
         alert = self._alert
-        if alert.reason in (AlertReason.ITS_DAY_HAS_PASSED, AlertReason.JOINED):
+        if alert.reason in _WITHOUT_MORE:
             return []
         if alert.kind in (AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT_OF_REACH):
             return self._of_target()

@@ -24,7 +24,9 @@ TOGETHER_AGAIN: Final = timedelta(minutes=10)
 """The shortest time between two gathered messages while a surge or a crisis stands."""
 
 KNOWN_FOR: Final = timedelta(minutes=5)
-"""The time for which an episode without a measure still covers others; a start of the monitor is over by then."""
+"""The time for which an episode without a measure still covers others, and stands though its queue is not there any
+more; a start of the monitor is over by then.
+"""
 
 IN_A_SURGE: Final = (
     AlertKind.TARGET_OUT_OF_REACH,

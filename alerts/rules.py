@@ -17,7 +17,6 @@ from queue_monitor.model import (
     AlertReason,
     Crisis,
     Minimum,
-    MonthStanding,
     QueueNow,
     RiskFigures,
     RiskLevels,
@@ -27,8 +26,6 @@ from queue_monitor.model import (
 )
 
 NOW, DAY, MONTH = "now", "day", "month"
-EVEN: Final = 0.5
-"""The chance of missing from which no message says any more that the month can bear the day."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
@@ -354,7 +351,6 @@ def _figures(
         budget=None if margin is None else margin + so_far.misses,
         month_share=queue.periods[MONTH].headline,
         month_is_own=queue.periods[MONTH].headline != snapshot.total.periods[MONTH].headline,
-        month=_standing(queue, snapshot, settings),
         refused=lately.refused,
         dialled=lately.dialled,
         arrived=arrived,
@@ -362,21 +358,3 @@ def _figures(
         limit_seconds=settings.long_wait_seconds,
         too_many_refused=None if snapshot.target.allows_refused(so_far.refused_ratio) else so_far.refused_ratio,
     )
-
-
-def _standing(queue: QueueNow, snapshot: Snapshot, settings: AlertSettings) -> MonthStanding | None:
-    """Return whether the month can bear the day, as far as its status says so; None while it is too early to say.
-
-    The forecast of the month includes today as predicted. With too many refused it cannot, as soon as enough have
-    called.
-    """
-    month, so_far, target = queue.month_risk, queue.periods[MONTH], snapshot.target
-    if month is None or not settings.minimum.is_met(queue, MONTH, snapshot.at):
-        return None
-    if month.p_miss >= settings.levels.month and not month.reachable:
-        return MonthStanding.LOST
-    is_enough = so_far.counts.dialled >= settings.minimum.least_calls
-    if month.p_miss >= settings.levels.month or (is_enough and not target.allows_refused(so_far.refused_ratio)):
-        return MonthStanding.AT_RISK
-    is_under = month.expected_share is not None and month.expected_share < target.ratio
-    return MonthStanding.TIGHT if month.p_miss >= EVEN or is_under else MonthStanding.HOLDS

@@ -238,12 +238,14 @@ class About(Struct, frozen=True, kw_only=True):
     `tested`: how it was tested.
     `cannot_say`: what it never knows.
     `signals`: what it reports, and how sure that is.
+    `passes_on`: whether it passes on what others say under names of their own, which the settings need not hold.
     """
 
     reads: str
     tested: str
     cannot_say: str
     signals: Mapping[Signal, Stability]
+    passes_on: bool = False
 
 
 class Clock(Protocol):

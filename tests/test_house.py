@@ -143,11 +143,19 @@ TABLE = (
         IMPURE,
     ),
     Row(r"alerts\.people", "queue_monitor.model queue_monitor.queues queue_monitor.ports"),
-    Row(r"alerts\.dispatch", "queue_monitor.model queue_monitor.ports alerts.notification_policy alerts.people"),
+    Row(r"alerts\.unsaved", "queue_monitor.model queue_monitor.whole_file"),
+    Row(
+        r"alerts\.dispatch",
+        "queue_monitor.model queue_monitor.ports alerts.notification_policy alerts.people alerts.unsaved",
+    ),
     Row(r"alerts\.message", "queue_monitor.model queue_monitor.texts"),
     Row(r"alerts\.sent", "queue_monitor.model queue_monitor.texts alerts.message"),
     Row(r"alerts\.memory", "queue_monitor.model"),
-    Row(r"alerts\.engine", "queue_monitor.model queue_monitor.queues queue_monitor.ports queue_monitor.texts alerts"),
+    Row(
+        r"alerts\.engine",
+        "queue_monitor.model queue_monitor.queues queue_monitor.ports queue_monitor.texts "
+        "queue_monitor.core.assessment alerts",
+    ),
     Row(r"alerts\.notifiers\..+", "queue_monitor.model queue_monitor.ports queue_monitor.texts alerts.sent {own}"),
     Row(
         r"queue_monitor\.store(\..+)?",

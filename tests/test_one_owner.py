@@ -44,6 +44,21 @@ def command(folder: Path, *arguments: str, words: str = "", **environment: str) 
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+@pytest.mark.parametrize("stdin", [StringIO(), None])
+def test_a_question_that_gets_no_answer_is_a_line_of_its_own(
+    tmp_path: Path, stdin: StringIO | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A program that starts it has no terminal, where the line that one types would end that of the question."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", stdin)
+    code = main(["wipe"])
+    said = capsys.readouterr()
+
+    assert code == WRONG
+    assert said.out.endswith("Type yes to go on: \n")
+    assert said.err == "queue-monitor: nothing was deleted: no answer came; say --yes\n"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":

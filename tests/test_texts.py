@@ -158,6 +158,17 @@ def test_why_a_status_is_what_it_is_is_said_with_the_numbers_beside_it(reason: S
     assert words.replace("\N{NO-BREAK SPACE}", " ") == said
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("sv", "Dagens mål nås troligen inte."), ("en", "Today's target will probably be missed.")]
+)
+def test_a_day_that_is_lost_by_its_alert_alone_is_given_no_forecast_that_is_not_there(language: str, said: str) -> None:
+    """After a start it stays out of reach until there is a forecast again."""
+    for risk in (None, RiskFigures(p_miss=1.0)):
+        words = texts.reason_words(StatusReason.CANNOT_BE_REACHED, target=Target(), risk=risk, language=language)
+
+        assert words == said
+
+
 class Shown(NamedTuple):
     label: str
     queues: tuple[str, ...]

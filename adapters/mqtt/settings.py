@@ -76,4 +76,5 @@ ABOUT: Final = About(
         "before a crash of the broker itself"
     ),
     signals=dict.fromkeys(Signal, Stability.STABLE),
+    passes_on=True,
 )

@@ -41,6 +41,7 @@ from queue_monitor.api.responses import (
     AWAY,
     REFUSALS,
     SAME,
+    SECURITY_HEADERS,
     UNREADABLE,
     FormatQuery,
     FromQuery,
@@ -73,18 +74,6 @@ _OLD_SECONDS: Final = 30
 _LAG_SECONDS: Final = 60
 STREAM: Final = "/stream"
 _EXPOSITIONS: Final = ("text/plain", "application/openmetrics-text")
-
-SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
 
 
 class Step(StrEnum):

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from queue_monitor import texts
 from queue_monitor.api.error_page import error_page, language_of, wants_page
 from queue_monitor.api.json import shapes
-from queue_monitor.api.responses import Problem, plain
+from queue_monitor.api.responses import SECURITY_HEADERS, Problem, plain
 from queue_monitor.ports import StoreError
 
 _OF_THE_ASKER: Final = ("/metrics", "/healthz", "/readyz", "/alerts/", "/api/v1/events")
@@ -110,7 +110,12 @@ def answer_problems(app: FastAPI, language: str) -> None:
 
     @app.exception_handler(Exception)
     async def our_fault(request: Request, error: Exception) -> Response:
-        """Answer for a bug of our own. The server writes the error to the log afterwards."""
+        """Answer for a bug of our own. The server writes the error to the log afterwards.
+
+        The answer is made outside of what gives all others their headers.
+        """
         words = texts.say("error.internal", reply_language(request))
         body = shapes.ErrorBody(error="internal_error", detail=words)
-        return answer(request, body, HTTPStatus.INTERNAL_SERVER_ERROR)
+        response = answer(request, body, HTTPStatus.INTERNAL_SERVER_ERROR)
+        response.headers.update(SECURITY_HEADERS)
+        return response

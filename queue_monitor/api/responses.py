@@ -26,6 +26,19 @@ CSV: Final = "text/csv; charset=utf-8"
 YEARS: Final = range(2000, 2100)
 """The years that may be requested: at the ends of the calendar there is no day before or after."""
 
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+"""The headers of every answer, which keep a page to itself."""
+
 FromQuery = Annotated[
     str | None,
     Query(alias="from", description="A day or a moment; without a zone, local time. Default: today 00:00."),

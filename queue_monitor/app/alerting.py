@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
 
@@ -17,6 +18,7 @@ from alerts.engine import AlertEngine, AlertRound
 from alerts.message import Message
 from alerts.people import PATIENCE, Channel, Recipient, RetryPolicy
 from alerts.rules import DEFAULTS, AlertSettings
+from alerts.unsaved import UnsavedFile
 from queue_monitor.config import AlertChannel, AlertRecipient, AlertsSettings, Config, ConfigError, Mistake, one_of
 from queue_monitor.core.assessment import decided
 from queue_monitor.model import (
@@ -140,9 +142,18 @@ def settings_of(config: Config) -> AlertSettings:
     return AlertSettings(levels=config.alerts.levels, **same)
 
 
-def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, *, sending: bool = True) -> Alerting:
+def alerting(
+    config: Config,
+    figures: Figures,
+    clock: Clock,
+    store: AlertStore,
+    *,
+    sending: bool = True,
+    unsaved: Path | None = None,
+) -> Alerting:
     """Return all parts of the alerts. With `sending` off, as for a recording, no message is sent.
 
+    `unsaved`: the file of what the store has not taken; None for none.
     Raises `ConfigError` where a channel's address cannot be read.
     """
     wanted = config.alerts
@@ -156,6 +167,7 @@ def alerting(config: Config, figures: Figures, clock: Clock, store: AlertStore, 
         patience=_patience(wanted),
         escalate_to=wanted.escalate_to if sending else "",
         sign=lambda episode, recipient: signed[0].sign(episode, recipient),
+        unsaved=None if unsaved is None else UnsavedFile(unsaved),
     )
     watch = AlertRound(
         AlertEngine(settings_of(config), config.organisation.language),

@@ -24,7 +24,7 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         clean = copy.copy(record)
-        clean.msg = _CONTROL.sub(_escaped, _message(record))
+        clean.msg = _CONTROL.sub(_escaped, _message(record).rstrip("\n"))
         clean.args = ()
         clean.exc_text = clean.stack_info = None
         if record.exc_info:

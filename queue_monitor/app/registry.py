@@ -51,6 +51,12 @@ def source_urn(kind: str, name: str) -> str:
     return f"urn:kc:{kind}:{name}"
 
 
+def passes_on(kind: str) -> bool:
+    """Return whether a kind of source passes on what others say under names of their own."""
+    about = getattr(adapter_module(kind), "ABOUT", None)
+    return about is None or about.passes_on
+
+
 def build_adapter(source: Source, clock: Clock, callers: CallerNames | None = None) -> Adapter:
     """Return the adapter of a source. `callers` gives callers their pseudonyms, where that kind knows callers."""
     build = adapter_module(source.kind).build

@@ -20,7 +20,7 @@ from queue_monitor.api.pages.report import report_routes
 from queue_monitor.app import reporting
 from queue_monitor.app.alerting import Alerting, alerting
 from queue_monitor.app.demo import clock_of
-from queue_monitor.app.registry import build_adapter, source_urn
+from queue_monitor.app.registry import build_adapter, passes_on, source_urn
 from queue_monitor.app.renewal import Renewal
 from queue_monitor.app.rules_from_config import boards_of, live_of
 from queue_monitor.config import Config, Source, describe_reading
@@ -96,6 +96,8 @@ def build_service(
     """
     clock = clock or clock_of(config)
     live = live or live_of(config)
+    if sources is None and (switches := watched_switches(config)):
+        live.sources.watch_only(switches)
     keys = keys or MonthKeys(Path(config.store.number_keys) if store is not None else None)
     spill = Spill(Path(config.store.spill)) if store is not None else None
     pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config), on_forgotten=on_forgotten)
@@ -113,7 +115,8 @@ def build_service(
     access += tokens.read() if tokens is not None else []
     language = config.organisation.language
     record = store if isinstance(store, SqlStore) else MemoryRecord()
-    alerts = alerting(config, pipeline, clock, record, sending=sources is None)
+    unsaved = Path(config.store.unsaved_alerts) if store is not None else None
+    alerts = alerting(config, pipeline, clock, record, sending=sources is None, unsaved=unsaved)
     audit = store if isinstance(store, SqlStore) else MemoryAudit()
     routers.append(acknowledge_routes(alerts.round, clock, audit, language))
     routers.append(alert_routes(alerts.figures, clock, alerts.round, alerts.history, audit, language))
@@ -149,6 +152,14 @@ async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Ac
     act = AdminAct(at=clock.now(), who=made.name, origin=origin, act=MAKE_TOKEN, subject=made.role.value)
     await audit.save_act(act)
     await tokens.add(made)
+
+
+def watched_switches(config: Config) -> dict[str, str]:
+    """Return the switch of each source that is watched; empty where that cannot be known from the settings alone."""
+    enabled = [source for source in config.sources if source.enabled]
+    if any(passes_on(source.kind) for source in enabled):
+        return {}
+    return {source_urn(source.kind, source.name): source.switch for source in enabled}
 
 
 def own_names(config: Config) -> set[str]:

@@ -52,6 +52,7 @@ def _files(config: Config) -> Iterator[Path]:
             file = sqlite_file(store.url, "", "")
             yield from (file.with_name(file.name + ending) for ending in ("", "-wal", "-shm", "-journal", ".lock"))
     yield from (Path(named) for named in (store.spill, store.agent_key, store.number_keys) if named)
+    yield Path(store.unsaved_alerts)
     if config.http.token_file:
         yield Path(config.http.token_file)
     for source in config.sources:

@@ -161,7 +161,7 @@ async def wipe(config: Config) -> None:
         await store.wipe()
     finally:
         await store.close()
-    for left in (config.store.spill, config.store.number_keys):
+    for left in (config.store.spill, config.store.unsaved_alerts, config.store.number_keys):
         await asyncio.to_thread(Path(left).unlink, missing_ok=True)
 
 

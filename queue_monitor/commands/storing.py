@@ -108,8 +108,11 @@ def _wipe(chosen: Namespace) -> int:
     settings = load(chosen.config, needs_sources=False)
     if not chosen.yes:
         print("This deletes every call, sum and alert in the store. Type yes to go on: ", end="", flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            return fail("nothing was deleted")
+        answer = sys.stdin.readline() if sys.stdin else ""  # closed by whoever started us
+        if not answer:
+            print()  # no line of anybody's own ends that of the question
+        if answer.strip() != "yes":
+            return fail("nothing was deleted" if answer else "nothing was deleted: no answer came; say --yes")
     asyncio.run(rebuilding.wipe(settings))
     print("The store is empty.")
     return 0

@@ -219,6 +219,11 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     number_keys: str = ""
     backups: str = ""
 
+    @property
+    def unsaved_alerts(self) -> str:
+        """Return the file in which the record of alerts waits while the database is away, beside the spill."""
+        return f"{self.spill}.alerts"
+
 
 REAL_STORE: Final = StoreSettings(
     url="sqlite:///var/queue-monitor.db", spill="var/spill.jsonl", number_keys="var/number-keys.json"

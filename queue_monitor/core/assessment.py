@@ -16,6 +16,7 @@ from queue_monitor.model import (
     DefinitionId,
     Level,
     Minimum,
+    MonthStanding,
     Period,
     QueueNow,
     RiskFigures,
@@ -28,7 +29,8 @@ from queue_monitor.model import (
     WaitFigures,
 )
 
-PERIODS: Final = ("day", "month", "tertial")
+MONTH: Final = "month"
+PERIODS: Final = ("day", MONTH, "tertial")
 """The periods that have a target."""
 
 _FORECAST: Final = frozenset({"day", "month"})
@@ -38,6 +40,12 @@ TARGET_ALERTS: Final = frozenset({AlertKind.TARGET_AT_RISK, AlertKind.TARGET_OUT
 LEVELS: Final = RiskLevels()
 MINIMUM: Final = Minimum()
 _NOTHING: Final = frozenset[str]()
+
+EVEN: Final = 0.5
+"""The chance of missing from which no message says any more that the month can bear the day."""
+
+_CLOSE: Final = frozenset({StatusReason.FORECAST_UNDER, StatusReason.ALERT_STANDS})
+"""The reasons for which a month at risk may still go either way."""
 
 
 def period(
@@ -115,6 +123,23 @@ def decided(
         pools=tuple(map(ladder.judged, snapshot.pools)),
         walls=tuple(structs.replace(wall, total=ladder.judged(wall.total)) for wall in snapshot.walls),
     )
+
+
+def month_standing(face: QueueNow, target: Target) -> MonthStanding | None:
+    """Return whether the month can bear the day, as the status of the month says it.
+
+    `face` is of a snapshot whose statuses are decided. None where there is no forecast of the month, or no status of it
+    but that it is too early to say or that nothing is known.
+    """
+    verdict, forecast = face.verdicts[MONTH], face.month_risk
+    if forecast is None or verdict.status in (Status.TOO_EARLY, Status.NO_DATA):
+        return None
+    if verdict.status is Status.OUT_OF_REACH:
+        return MonthStanding.LOST
+    if verdict.status is Status.OK:
+        return MonthStanding.TIGHT if forecast.p_miss >= EVEN else MonthStanding.HOLDS
+    is_close = verdict.reason in _CLOSE and target.allows_refused(face.periods[MONTH].refused_ratio)
+    return MonthStanding.TIGHT if is_close else MonthStanding.AT_RISK
 
 
 class _Ladder:

@@ -2,12 +2,12 @@
 level.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from queue_monitor.events import QueueSnapshot
 from queue_monitor.model import Staff
@@ -15,12 +15,16 @@ from queue_monitor.queues import queue_key
 
 
 class Count(Struct, frozen=True, kw_only=True):
-    """The newest counters of a switch for one queue, or for several added up; None where they say nothing."""
+    """The newest counters of a switch for one queue, or for several added up; None where they say nothing.
+
+    `source`: the source that gave them.
+    """
 
     waiting: int
     oldest_wait_ms: int | None = None
     agents_free: int | None = None
     agents_logged_on: int | None = None
+    source: str = ""
 
     @property
     def staff(self) -> Staff:
@@ -28,6 +32,9 @@ class Count(Struct, frozen=True, kw_only=True):
             return Staff()
         return Staff(known=True, staffed=self.agents_logged_on, available=self.agents_free)
 
+
+HOLDS: Final = timedelta(minutes=3)
+"""The time for which counters hold while their source gives those of other queues: three of the longest polls."""
 
 _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, tuple[datetime, Count]], set[str]])
 
@@ -51,14 +58,27 @@ class CounterQueues:
         """Note that a call event has named this queue: its callers are reported one by one."""
         self._with_callers.add(queue_key(queue))
 
-    def apply(self, event: QueueSnapshot) -> None:
+    def apply(self, event: QueueSnapshot) -> list[str]:
+        """Take what a switch says of a queue; return the keys of the queues that its source counts no more."""
         queue = queue_key(event.queue)
         count = None if event.complete or event.waiting else _count(event.counters)
         if count is None:
             if event.complete or event.waiting:
                 self._with_callers.add(queue)
         elif queue not in self._newest or event.as_of >= self._newest[queue][0]:
-            self._newest[queue] = event.as_of, count
+            self._newest[queue] = event.as_of, structs.replace(count, source=event.source)
+            return list(self._let_go(event.source, event.as_of))
+        return []
+
+    def _let_go(self, source: str, now: datetime) -> Iterator[str]:
+        """Forget the counters that their source has left out of its answers for too long. Yield their queues, without
+        those whose callers are reported.
+        """
+        for queue, (as_of, count) in list(self._newest.items()):
+            if count.source in ("", source) and now - as_of > HOLDS:
+                del self._newest[queue]
+                if queue not in self._with_callers:
+                    yield queue
 
     def of(self, queues: Iterable[str]) -> list[Count]:
         """Return the counters of those of these queues that are only counted."""

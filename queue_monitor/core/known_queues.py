@@ -89,8 +89,18 @@ class KnownQueues:
         has_place, gives_up = self._places.find(key, event.source.rpartition(":")[2], named)
         if gives_up is not None:
             self._leaving.add(gives_up)
-            self._mentions.difference_update(self._mentions_of.pop(gives_up, ()))
+            self._look_anew(gives_up)
         return has_place
+
+    def _look_anew(self, key: str) -> None:
+        """Look at the next event that names this queue as at a first one."""
+        self._mentions.difference_update(self._mentions_of.pop(key, ()))
+
+    def forget(self, key: str) -> None:
+        """Forget a queue of which nothing is said any more; it keeps its place, should it be named again."""
+        self._names.pop(key, None)
+        self._switches.pop(key, None)
+        self._look_anew(key)
 
     def list_queue(self, queue: str) -> None:
         """Note that a switch that we watch ourselves has this queue in its own list: its name is not made up."""
@@ -99,8 +109,7 @@ class KnownQueues:
     def start_day(self) -> None:
         """Forget the queues that have given up their places."""
         for key in self._leaving:
-            self._names.pop(key, None)
-            self._switches.pop(key, None)
+            self.forget(key)
         self._leaving.clear()
 
     # ---- to the store and back

@@ -232,7 +232,8 @@ class Live:
 
     def _take_snapshot(self, event: QueueSnapshot) -> None:
         self._take_agent(event)
-        self.counted.apply(event)
+        for queue in self.counted.apply(event):
+            self.known_queues.forget(queue)
         self.wait_bounds.see_list(event)
         if event.up and self.held_from is not None:
             unheld = self._ledger.unheld(event.switch_name, event.up)
@@ -761,10 +762,16 @@ class Live:
     # ---- output
 
     def queues(self) -> list[str]:
-        """Return every queue that an event has named or that the loaded figures contain."""
+        """Return every queue that an event has named or that the loaded figures contain, but for those of switches
+        that are watched no more.
+        """
         known: dict[str, str] = {queue_key(queue): queue for queue in self.windows.queues() if queue}
         known.update(self.known_queues.names)
-        return sorted(known.values(), key=queue_key)
+        return sorted((queue for queue in known.values() if self._is_watched(queue)), key=queue_key)
+
+    def _is_watched(self, queue: str) -> bool:
+        switches = self.known_queues.switches((queue,))
+        return not switches or any(map(self.sources.watches, switches))
 
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
@@ -815,8 +822,9 @@ class Live:
         return self.queue_coverage.of(queues, start, min(end, now), self.windows.edge)
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the switches that have reported these queues; all switches where none has."""
-        return tuple(sorted(self.known_queues.switches(queues)) or self.sources.switches())
+        """Return the watched switches that have reported these queues; all switches where none has."""
+        known = filter(self.sources.watches, self.known_queues.switches(queues))
+        return tuple(sorted(known) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Return why the figures of these queues cannot be relied on now; None when they can.

@@ -5,7 +5,7 @@ Longer than 450 lines because the reports of a source about itself and the minut
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -103,14 +103,30 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[dict[str, _Source], dict[str, li
 
 
 class Sources:
-    """All sources that have ever sent an event: up or down, and the stretches they covered."""
+    """All sources that have ever sent an event: up or down, and the stretches they covered.
+
+    Those that are no longer in the settings count for the past alone.
+    """
 
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
+        self._watched: Mapping[str, str] | None = None
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
         self._observed: dict[str, tuple[Minutes, Minutes]] = {}
         self._changes: Counter[str] = Counter()
         self._unheard: dict[str, tuple[int, list[Span]]] = {}
+
+    def watch_only(self, switches: Mapping[str, str]) -> None:
+        """Watch these sources alone from the start on. `switches`: the switch of each source in the settings."""
+        self._watched = switches
+
+    def watches(self, switch: str) -> bool:
+        """Return whether a source of this switch is watched, connected or not."""
+        return self._watched is None or switch in self._watched.values()
+
+    def _of_the_settings(self) -> Iterator[_Source]:
+        """Yield the sources that are watched."""
+        return (source for source in self._sources.values() if self._watched is None or source.name in self._watched)
 
     def logs(self) -> set[str]:
         """Return the names of the sources that are logs."""
@@ -128,10 +144,11 @@ class Sources:
         """Load the state that `written` gave. Raises `msgspec.DecodeError`.
 
         No source has sent anything later than `now`, whatever its clock said. No source was connected since: a live
-        source counts as lost from its last sign of life. A log goes on where it was, for its lines from the meantime
-        are read.
+        source counts as lost from its last sign of life, and so does one that is watched no more. A log goes on where
+        it was, for its lines from the meantime are read.
         """
         self._sources, self._gaps = _decoder.decode(written)
+        self._rename_switches()
         self._observed.clear()
         for source in self._sources.values():
             self._changed(source.switch)
@@ -140,10 +157,19 @@ class Sources:
         for source in self._sources.values():
             if source.last_event_at is not None:
                 source.last_event_at = min(source.last_event_at, now)
-            if source.up and not source.is_log and source.last_event_at is not None:
+            is_read = source.is_log and (self._watched is None or source.name in self._watched)
+            if source.up and not is_read and source.last_event_at is not None:
                 self._down(source, source.last_event_at)
                 source.is_awaited = True
                 source.restarts = [*source.restarts, source.last_event_at][-MAX_RESTARTS:]
+
+    def _rename_switches(self) -> None:
+        """Take over the present names of switches from the settings; what was heard stays heard."""
+        for source in self._sources.values():
+            before, now = source.switch, (self._watched or {}).get(source.name, source.switch)
+            if now != before:
+                source.switch = now
+                self._gaps[now] = [*self._gaps.get(now, []), *self._gaps.get(before, [])]
 
     def apply(self, event: Event) -> float:
         """Note a sign of life; return the switch's clock minus ours, in ms.
@@ -217,7 +243,7 @@ class Sources:
         A source that proves life by itself is silent after `patience`, another by what is usual at the hour.
         """
         found = []
-        for source in self._sources.values():
+        for source in self._of_the_settings():
             last = source.last_event_at
             if not source.up or last is None:
                 continue
@@ -308,7 +334,7 @@ class Sources:
                 is_log=source.is_log,
                 precision_ms=source.precision_ms,
             )
-            for source in sorted(self._sources.values(), key=lambda s: s.name)
+            for source in sorted(self._of_the_settings(), key=lambda s: s.name)
         )
 
     def clock_offset_ms(self, name: str) -> float:
@@ -430,12 +456,12 @@ class Sources:
         return (end - start) - sum((b - a for a, b in seen if b > a), timedelta())
 
     def switches(self) -> list[str]:
-        return sorted({source.switch for source in self._sources.values()})
+        return sorted({source.switch for source in self._of_the_settings()})
 
     def is_up(self, switches: Iterable[str], but_for: Collection[str] = ()) -> bool:
         """Return whether each of these switches has a connected source; the sources in `but_for` do not count."""
         names = set(switches)
-        there = {source.switch for source in self._sources.values() if source.up and source.name not in but_for}
+        there = {source.switch for source in self._of_the_settings() if source.up and source.name not in but_for}
         return bool(names) and names <= there
 
 

@@ -37,7 +37,8 @@ async def check(subject: Subject) -> list[Finding]:
 def kept_files(subject: Subject) -> list[Path]:
     """Return the files that the monitor writes, whether they exist yet or not."""
     config = subject.config
-    named = [config.store.agent_key, config.store.number_keys, config.store.spill, config.http.token_file]
+    store = config.store
+    named = [store.agent_key, store.number_keys, store.spill, store.unsaved_alerts, config.http.token_file]
     try:
         file = file_of_store(config.store.url)
     except StoreError:

@@ -22,6 +22,7 @@ from queue_monitor.model.alerts import (
     Notice,
     NoticeState,
     RecordedAlert,
+    whole_crises,
 )
 from queue_monitor.model.calls import (
     HAD_TO_WAIT_SECONDS,
@@ -220,4 +221,5 @@ __all__ = [
     "WallNow",
     "WeekSlot",
     "limits_before",
+    "whole_crises",
 ]

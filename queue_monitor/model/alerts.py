@@ -1,6 +1,6 @@
 """Alerts, the messages sent about them, and the record of each message."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
 from enum import StrEnum
 
@@ -70,6 +70,7 @@ class AlertReason(StrEnum):
     DAY_ENDED = "day_ended"
     JOINED = "joined"
     ITS_DAY_HAS_PASSED = "its_day_has_passed"
+    NOT_WATCHED = "not_watched"
 
 
 class MonthStanding(StrEnum):
@@ -107,7 +108,7 @@ class AlertFigures(Struct, frozen=True, kw_only=True):
     `staffed`: people logged in; with `at_least_staffed` these are only those who were seen.
     `margin`: misses that still fit within the target, of `budget` for the whole period.
     `month_is_own`: the month's share is of these queues and is another than that of all calls, which the pages show.
-    `month`: whether the month can bear the day, None where there is no forecast of it.
+    `month`: whether the month can bear the day, in a message about the day; None where its status does not say.
     `refused`, `dialled`: the refused and all callers of the last half hour.
     `arrived`: calls of the last 15 minutes; `factor` is how many times the usual number that is.
     `since`: when the trouble began, with which `switch`.
@@ -263,6 +264,30 @@ class RecordedAlert(Struct, frozen=True, kw_only=True):
         )
 
 
+def whole_crises(record: Iterable[RecordedAlert]) -> list[RecordedAlert]:
+    """Return the record with each crisis as one alert, from when it was declared to its end.
+
+    While it lasts it is sent anew once a day, each time under an episode of its own.
+    """
+    found: dict[object, RecordedAlert] = {}
+    for each in record:
+        declared = next((change.figures.crisis for change in each.changes if change.figures.crisis), None)
+        key = each.episode if declared is None else declared.since
+        earlier = found.get(key)
+        found[key] = (
+            each
+            if earlier is None
+            else structs.replace(
+                earlier,
+                changes=(*earlier.changes, *each.changes),
+                notices=(*earlier.notices, *each.notices),
+                attempts=(*earlier.attempts, *each.attempts),
+                acknowledgement=earlier.acknowledgement or each.acknowledgement,
+            )
+        )
+    return list(found.values())
+
+
 class AlertBatch(Struct, frozen=True, kw_only=True):
     """The parts of the alert record that are written together: the state after a moment, and all changes and messages
     of that moment.
@@ -307,7 +332,7 @@ class AlertBatch(Struct, frozen=True, kw_only=True):
 
 
 class AlertsNow(Struct, frozen=True, kw_only=True):
-    """Open alerts, worst first, with the acknowledgements and the counts since the start.
+    """Open alerts, a crisis first, then the worst, with the acknowledgements and the counts since the start.
 
     `acknowledgements`: who has seen an episode, by episode; walls show no names.
     `raised`: counts of alerts by kind and level; each counts once for every kind and level that it came to.

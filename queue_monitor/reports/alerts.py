@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from queue_monitor.history import PastSums, past_sums
-from queue_monitor.model import Alert, AlertChange, AlertKind, AlertLevel, Counts, Level, RecordedAlert, SumRow
+from queue_monitor.model import (
+    Alert,
+    AlertChange,
+    AlertKind,
+    AlertLevel,
+    Counts,
+    Level,
+    RecordedAlert,
+    SumRow,
+    whole_crises,
+)
 from queue_monitor.ports import ReportStore
 from queue_monitor.queues import keys_of
 from queue_monitor.reports.data import AlertFact, CrisisStretch, Scope, WithoutCrises, waits_of
@@ -27,7 +37,7 @@ async def asked(
 ) -> tuple[tuple[CrisisStretch, ...], tuple[AlertFact, ...]]:
     """Return the crises and the alerts of a period. Raises `StoreError`."""
     crises, facts = [], []
-    for found in await store.alert_changes(start - MAX_LENGTH, end):
+    for found in whole_crises(await store.alert_changes(start - MAX_LENGTH, end)):
         changes = [change for change in found.changes if change.at < end]
         if not changes or not _is_of(scope, found) or (_ended(changes) or start) < start:
             continue

@@ -52,16 +52,21 @@ def reason_words(
     risk: RiskFigures | None = None,
     language: str = "sv",
 ) -> str:
-    """Why the day's status is what it is, as a sentence made from the shares and the forecast that it stands beside."""
+    """Why the day's status is what it is, as a sentence made from the shares and the forecast that it stands beside.
+
+    A target that is out of reach stays so by its alert while there is no forecast, as after a start.
+    """
+    foretold = risk.expected_share if risk else None
+    is_unforeseen = reason is StatusReason.CANNOT_BE_REACHED and foretold is None
     return say(
-        f"reason.{reason.value}",
+        f"reason.{reason.value}{'.unforeseen' if is_unforeseen else ''}",
         language,
         target=plain_percent(target.ratio, language),
         limit=span(target.limit_seconds, language),
         refused_limit=plain_percent(target.refused_limit_ratio, language),
         share=percent(share, target.ratio, language),
         including=percent(including_refused, target.ratio, language),
-        forecast=percent(risk.expected_share if risk else None, target.ratio, language),
+        forecast=percent(foretold, target.ratio, language),
         chance=chance(risk.p_miss, language) if risk else NONE,
     )
 

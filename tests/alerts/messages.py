@@ -139,6 +139,10 @@ def every() -> Iterator[tuple[str, Alert]]:
     yield "nobody waits long any more", alert(AlertKind.LONG_WAIT, CLEARED, usual, OVER, minutes=150)
     doubted = structs.replace(OVER, waiting=1, oldest_wait_seconds=770.0)
     yield "nobody is sure to", alert(AlertKind.LONG_WAIT, CLEARED, usual, doubted, minutes=150)
+    yield (
+        "the queue is watched no more",
+        alert(AlertKind.LONG_WAIT, CLEARED, AlertReason.NOT_WATCHED, LONG, minutes=150),
+    )
     yield "the line to the switch is broken", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_DOWN, AWAY)
     yield "the switch says nothing", alert(AlertKind.SOURCE_SILENT, RAISED, AlertReason.SOURCE_SILENT, AWAY)
     yield (

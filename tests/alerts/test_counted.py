@@ -1,10 +1,6 @@
 """The counts of alerts in /metrics, and the alarm that names every channel by which nothing gets through."""
 
-from collections.abc import AsyncIterator
 from datetime import time
-from pathlib import Path
-
-import pytest
 
 from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
@@ -12,7 +8,7 @@ from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
 from queue_monitor.model import AlertKind
 from queue_monitor.ports import DeliveryError
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import at, risk, snapshot
 from tests.alerts.test_dispatch import REFUSED, FakeNotifier, Shared
 from tests.alerts.test_engine import Process
@@ -21,13 +17,6 @@ from tests.scenario import STOCKHOLM
 DEAD = DeliveryError("away", reason="unreachable", permanent=True)
 SLOW = DeliveryError("away", reason="timeout")
 BEATS = frozenset({AlertKind.HEARTBEAT})
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 async def test_a_warning_that_becomes_an_alarm_counts_once_at_each_level(store: SqlStore) -> None:

@@ -1,45 +1,47 @@
 """The live round with its record in a real database: restarted in the middle, put into words, alive every morning."""
 
-from collections.abc import AsyncIterator
 from datetime import time
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from alerts.dispatch import Dispatcher
 from alerts.engine import AlertEngine, AlertRound
 from alerts.people import Channel, Recipient
 from alerts.rules import AlertSettings
+from alerts.unsaved import UnsavedFile
 from queue_monitor.app.alerting import AlertedFigures
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertBatch, AlertChange, AlertKind, Snapshot
 from queue_monitor.ports import AlertStore, DeliveryError
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import OPENS, at, risk, snapshot
 from tests.alerts.test_dispatch import FakeNotifier
 from tests.api.sample import FakeFigures
 from tests.scenario import STOCKHOLM
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
-
-
 class Process:
     """One run of the monitor, as far as alerts go, from its start to its death."""
 
-    def __init__(self, store: AlertStore, notifier: FakeNotifier | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        store: AlertStore,
+        notifier: FakeNotifier | None = None,
+        unsaved: UnsavedFile | None = None,
+        **more: Any,
+    ) -> None:
         self.notifier = notifier or FakeNotifier()
         self.clock = ManualClock(OPENS)
         self.figures = FakeFigures(snapshot(OPENS))
         channel = Channel(name="mejl", notifiers=(self.notifier,))
         lead = Recipient(name="lead", channel="mejl")
         self.dispatcher = Dispatcher(
-            [channel], [lead], store, self.clock, STOCKHOLM, sign=lambda *about: self.round.sign(*about)
+            [channel],
+            [lead],
+            store,
+            self.clock,
+            STOCKHOLM,
+            sign=lambda *about: self.round.sign(*about),
+            unsaved=unsaved,
         )
         watch = AlertEngine(AlertSettings(), "sv")
         link = {"link": "https://monitor.example"}

@@ -1,28 +1,19 @@
 """People who were told of an alert are told how it goes on, over restarts and days, and each thing once."""
 
-from collections.abc import AsyncIterator
 from datetime import time, timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import AlertChange, AlertKind
-from queue_monitor.store import SqlStore, open_store
-from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
+from queue_monitor.store import SqlStore
+from tests.alerts.moments import CLOSES, at, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, FakeNotifier, Office, down
 from tests.alerts.test_engine import Process
 from tests.alerts.test_lifecycle import LiveReading
 
 DAY = 24 * 60
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 async def test_who_asks_for_risks_alone_and_was_told_of_one_hears_that_it_is_lost_and_how_it_ended():
@@ -182,15 +173,3 @@ def test_an_alarm_of_the_last_minute_ends_with_the_day_after_the_last_caller():
     day.see(snapshot(CLOSES + timedelta(minutes=1)))
 
     assert [(each.change.value, each.notified) for each in day.said] == [("raised", "alarm"), ("cleared", "day_ended")]
-
-
-def test_a_queue_that_is_no_longer_there_keeps_its_alarm_until_midnight_and_says_no_end():
-    day = LiveReading()
-    for minute in (60, 61):
-        day.see(snapshot(at(minute), queue(at(minute), "a"), queue(at(minute), "b", waits=(650.0,))))
-    for minute in range(62, 90):
-        day.see(snapshot(at(minute), queue(at(minute), "a")))
-
-    assert [(each.queue, each.change.value) for each in day.said] == [("b", "raised")]
-    day.see(snapshot(at(DAY), queue(at(DAY), "a")))
-    assert day.said[-1].notified == "too_old"

@@ -412,6 +412,14 @@ def test_a_crisis_is_told_once_and_speaks_for_every_queue_and_every_surge():
     }
 
 
+def test_a_crisis_stands_first_on_every_page_however_old_other_alarms_are():
+    day = LiveReading().chances(50, 0.97, 0.97)
+    declared(day, 60)
+    day.see(snapshot(at(60), risk=risk(0.97)))
+
+    assert [each.kind for each in day.state.open] == [AlertKind.CRISIS, AlertKind.TARGET_AT_RISK]
+
+
 def test_a_surge_that_people_know_of_falls_silent_in_a_crisis():
     day = Rush().at(60)
     declared(day, 61)

@@ -1,6 +1,5 @@
 """Alertmanager shows what stands here: every alert that it was sent ends there when it ends here."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from alerts.rules import AlertSettings
 from queue_monitor.app.alerting import _channel
 from queue_monitor.clock import SystemClock
 from queue_monitor.model import AlertChange, Crisis, Notice, StatusReason
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import CLOSES, at, queue, risk, snapshot
 from tests.alerts.receivers import alertmanager, receiver, until
 from tests.alerts.test_contract import with_channel
@@ -68,13 +67,6 @@ class Mirrored(Process):
         """Whether as many alerts stand there as here that people were told of."""
         told = [alert for alert in self.round.now().open if alert.notified == "alarm"]
         return len(self.mirror.standing) == len(told)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 async def test_an_alarm_that_closing_time_ends_ends_in_alertmanager(store: SqlStore) -> None:

@@ -2,16 +2,29 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from alerts.engine import AlertEngine
 from alerts.message import Message
-from alerts.rules import AlertSettings, read
+from alerts.rules import AlertSettings
 from queue_monitor import texts
 from queue_monitor.app.alerting import published
-from queue_monitor.model import Alert, AlertKind, AlertsNow, MonthStanding, RiskFigures, Snapshot, Status, StatusReason
+from queue_monitor.model import (
+    Alert,
+    AlertKind,
+    AlertsNow,
+    Counts,
+    Coverage,
+    MonthStanding,
+    QueueNow,
+    RiskFigures,
+    Snapshot,
+    Status,
+    StatusReason,
+)
 from tests.alerts.messages import RAISED, TARGET, ZONE, of_target
 from tests.alerts.moments import at, queue, risk, snapshot
 
@@ -40,13 +53,25 @@ def course(seed: int) -> Iterator[Snapshot]:
     for minute in range(30, 150, 2):
         if made.random() < 0.15:
             day, month = made.random(), made.random()
-        yield snapshot(
+        face = queue(
             at(minute),
             risk=foretold(day, may_be_lost=may_be_lost),
             month_risk=foretold(month, may_be_lost=may_be_lost),
-            in_time=made.choice([168, 190]),
+            in_time=made.choice([14, 168, 190]),
             late=made.choice([5, 32]),
         )
+        yield snapshot(at(minute), in_its_month(face, refused=made.choice([0, 0, 9]), seen=made.choice([9, 600, 600])))
+
+
+def in_its_month(face: QueueNow, *, refused: int = 0, seen: int = 600) -> QueueNow:
+    """The same queue in a month of which the minutes before were not seen, or in which some were refused."""
+    month = face.periods["month"]
+    counts = structs.replace(month.counts, refused_full=refused)
+    coverage = Coverage(seen_minutes=seen, blind_minutes=60)
+    month = structs.replace(
+        month, counts=counts, refused_ratio=refused / counts.dialled if refused else None, coverage=coverage
+    )
+    return structs.replace(face, periods=face.periods | {"month": month})
 
 
 def said(moments: Iterator[Snapshot]) -> Iterator[tuple[Alert, Snapshot]]:
@@ -68,13 +93,30 @@ def test_no_message_about_a_day_speaks_against_the_status_of_its_month(seed: int
         assert verdict.status in ALLOWED[alert.figures.month], (alert.at, alert.text, verdict)
 
 
+def of_the_month(face: QueueNow) -> MonthStanding | None:
+    """The words about the month in a message that this queue's day is at risk."""
+    (day,) = AlertEngine(SETTINGS, "sv").evaluate(snapshot(at(60), face))
+    assert (day.kind, day.period) == (AlertKind.TARGET_AT_RISK, "day")
+    return day.figures.month
+
+
+def a_bad_day(**more: Any) -> QueueNow:
+    return queue(at(60), risk=foretold(0.9), month_risk=foretold(0.1), **more)
+
+
 def test_a_month_that_has_had_too_few_calls_is_not_said_to_hold() -> None:
     """On the first of a month a message gives its share alone, as its status says that it is too early."""
-    now = at(60)
-    moment = snapshot(now, queue(now, in_time=12, late=2, risk=foretold(0.1), month_risk=foretold(0.1)))
-    (day,) = [one for one in read(moment) if one.period == "day" and one.kind is AlertKind.TARGET_AT_RISK]
+    month = structs.replace(a_bad_day().periods["month"], counts=Counts(answered_in_time=12, answered_late=2))
+    new = structs.replace(a_bad_day(), periods=a_bad_day().periods | {"month": month})
 
-    assert day.figures.month is None
+    assert of_the_month(a_bad_day()) is MonthStanding.HOLDS
+    assert of_the_month(new) is None
+
+
+@pytest.mark.parametrize(("refused", "standing"), [(4, MonthStanding.HOLDS), (5, MonthStanding.AT_RISK)])
+def test_a_month_in_which_too_many_were_refused_does_not_bear_the_day(refused: int, standing: MonthStanding) -> None:
+    """A month of which 2 % were refused is within its target, one of which more were is not."""
+    assert of_the_month(in_its_month(a_bad_day(in_time=164), refused=refused)) is standing
 
 
 @pytest.mark.parametrize(

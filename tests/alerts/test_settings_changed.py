@@ -1,8 +1,7 @@
 """A start with other settings: what waits goes to its people as they are set now, and the record has every attempt."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import time, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,20 +11,13 @@ from alerts.memory import MemoryRecord
 from alerts.people import Channel, Recipient
 from queue_monitor.model import Alert, AlertChange, AlertKind, AlertReason, NoticeState
 from queue_monitor.ports import AlertStore
-from queue_monitor.store import SqlStore, open_store
+from queue_monitor.store import SqlStore
 from tests.alerts.moments import OPENS, at, risk, snapshot
 from tests.alerts.test_dispatch import CHIEF, LEAD, FakeNotifier, Office, down
 from tests.alerts.test_engine import Process
 from tests.store.test_alerts import ALERT
 
 GONE = down("http_401", permanent=True)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/journal.db")
-    yield opened
-    await opened.close()
 
 
 async def waiting(*answers: Exception, **more: Any) -> Office:

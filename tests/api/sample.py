@@ -454,6 +454,15 @@ def night() -> Snapshot:
     return snapshot(at, [one], replace(one, name=""), hours=hours)
 
 
+def crisis_at_night() -> Snapshot:
+    """The same evening while a crisis goes on that somebody declared in the afternoon."""
+    declared = Crisis(since=local(15, 20, day=date(2026, 3, 6)), reason="vattenläcka på Porsön, inget vatten i natt")
+    stands = replace(
+        alert(AlertKind.CRISIS, since=declared.since), queue="", queues=(), figures=AlertFigures(crisis=declared)
+    )
+    return replace(night(), alerts=AlertsNow(open=(stands,), crisis=declared))
+
+
 def refused(base: Snapshot) -> Snapshot:
     """The same where nearly all who entered were answered in time, and far more were refused."""
     reason = StatusReason.MANY_REFUSED if base.hours.open else StatusReason.PERIOD_REFUSED

@@ -52,6 +52,7 @@ class Server:
         boards: Sequence[Board] = (),
         port: int = 0,
         figures: FakeFigures | None = None,
+        log_level: str = "critical",
         **lead: Any,
     ) -> None:
         self.figures = figures or FakeFigures(first)
@@ -73,7 +74,7 @@ class Server:
             board_advice=board_advice,
             boards=boards,
         )
-        self._uvicorn = _Uvicorn(app, self._started, most, port)
+        self._uvicorn = _Uvicorn(app, self._started, most, port, log_level)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 
     def start(self) -> None:
@@ -112,9 +113,9 @@ def sign_in(context: BrowserContext, server: Server) -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, app: FastAPI, started: threading.Event, most: int, port: int) -> None:
+    def __init__(self, app: FastAPI, started: threading.Event, most: int, port: int, log_level: str) -> None:
         settings = uvicorn.Config(
-            app, http=bounded(most), ws="none", host="127.0.0.1", port=port, log_level="critical", lifespan="off"
+            app, http=bounded(most), ws="none", host="127.0.0.1", port=port, log_level=log_level, lifespan="off"
         )
         super().__init__(settings)
         self._up = started

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from queue_monitor.api import create_app, status_body
-from queue_monitor.api.app import SECURITY_HEADERS
 from queue_monitor.api.rendering import RenderedInPieces
+from queue_monitor.api.responses import SECURITY_HEADERS
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import JournalNow, Level, Snapshot
 from tests.api import sample

@@ -19,14 +19,18 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.history import history_routes
-from queue_monitor.api.pages.history_page import HistoryChoice, HistoryPage
+from queue_monitor.api.pages.history_page import AlertRow, HistoryChoice, HistoryPage
 from queue_monitor.api.pages.periods import PeriodKind, period_of
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import (
     Access,
+    Alert,
+    AlertBatch,
+    AlertChange,
     AlertKind,
     AlertLevel,
     Counts,
+    Crisis,
     ImportedFile,
     ImportRecord,
     Period,
@@ -386,6 +390,35 @@ async def test_an_alarm_of_a_queue_is_marked_on_the_page_of_that_queue_and_of_it
     assert [marked(""), marked("växel", "växel"), marked("Växel + Bygg", "Bygg", "Växel"), marked("Bygg", "Bygg")] == [
         1, 1, 1, 0,
     ]  # fmt: skip
+
+
+def test_a_crisis_of_more_than_a_day_is_one_row_from_its_beginning_to_its_end() -> None:
+    """It is sent anew after a day, under an episode of its own, which is no second crisis."""
+    began = at(date(2026, 10, 20), 10)
+    alarm = next(alert for alert in sample.alerted().alerts.open)
+    figures = replace(alarm.figures, crisis=Crisis(since=began, reason="vattenläcka"))
+
+    def change(episode: str, hours: float, kind: AlertChange) -> Alert:
+        moment = began + timedelta(hours=hours)
+        return replace(
+            alarm, episode=episode, at=moment, change=kind, kind=AlertKind.CRISIS, level=AlertLevel.ALARM, queue="",
+            queues=(), figures=figures,
+        )  # fmt: skip
+
+    days = [change("a", 0, AlertChange.RAISED), change("a", 25, AlertChange.CLEARED)]
+    days += [change("b", 25, AlertChange.RAISED), change("b", 30, AlertChange.CLEARED)]
+    ended, stands = ([row.when for row in _rows(changes)] for changes in (days, days[:3]))
+
+    assert ended == ["2026-10-20 10.00 till 2026-10-21 16.00"]
+    assert stands == ["2026-10-20 10.00"]
+
+
+def _rows(changes: list[Alert]) -> tuple[AlertRow, ...]:
+    target = sample.lead().target
+    choice = HistoryChoice(period=period_of(PeriodKind.MONTH, FIRST), queue="", definition=target.definition, queues=())
+    record = AlertBatch(alerts=tuple(changes)).by_alert()
+    pen = Formatter("sv", "Europe/Stockholm", target)
+    return HistoryPage(sample.lead(), choice, pen, whole=None, parts=(), earlier=(), week=(), record=record).alerts
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """A wrong address or parameter: a page for people, JSON for programs, and always in words."""
 
+import logging
 import re
 from collections.abc import Iterator, MutableMapping
+from io import StringIO
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from fastapi import FastAPI
@@ -11,7 +15,9 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
+from queue_monitor.api.responses import SECURITY_HEADERS
 from queue_monitor.app import registry
+from queue_monitor.app.logs import Formatter
 from queue_monitor.app.wiring import build_service
 from queue_monitor.clock import ManualClock
 from queue_monitor.config import load
@@ -19,6 +25,7 @@ from queue_monitor.model import Period
 from queue_monitor.ports import StoreError
 from tests.api import sample
 from tests.api.sample import FakeFigures
+from tests.api.serving import serving
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -186,7 +193,7 @@ class Buggy(FakeFigures):
     """A monitor with a bug of our own."""
 
     async def intervals(self, *asked: Any) -> list[Period]:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("0920453000")
 
 
 async def test_a_bug_of_our_own_is_told_on_a_page_or_in_json_without_its_insides() -> None:
@@ -202,6 +209,27 @@ async def test_a_bug_of_our_own_is_told_on_a_page_or_in_json_without_its_insides
     assert "Något gick fel i monitorn" in person.text
     assert program.json()["error"] == "internal_error"
     assert "Division" not in person.text + program.text
+    assert "Händer det igen, säg till den som sköter monitorn" in person.text
+    for answer in (person, program):
+        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+def test_a_bug_of_our_own_is_one_entry_of_the_log_without_a_number() -> None:
+    """A real server writes it, in the form of all our lines."""
+    written = StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(Formatter("%(levelname)s %(message)s"))
+    log = logging.getLogger("uvicorn.error")
+    with serving(sample.calm(), figures=Buggy(sample.calm()), log_level="error") as server:
+        log.addHandler(handler)
+        with pytest.raises(HTTPError, match="500"):
+            urlopen(f"{server.address}/api/v1/intervals?from=2026-03-01&to=2026-03-02")
+    log.removeHandler(handler)
+
+    entries = [line for line in written.getvalue().splitlines() if not line.startswith("    ")]
+    assert entries == ["ERROR Exception in ASGI application"]
+    assert written.getvalue().count("Traceback") == 1
+    assert "0920453000" not in written.getvalue()
 
 
 async def test_whoever_goes_away_in_the_middle_of_a_form_is_no_bug_of_ours() -> None:

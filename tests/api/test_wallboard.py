@@ -34,6 +34,7 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "all_twenty_late": lambda: sample.twenty(20),
     "all_at_once": sample.all_at_once,
     "many_refused": lambda: sample.refused(sample.rush()),
+    "crisis_at_night": sample.crisis_at_night,
     "many_refused_at_night": lambda: sample.refused(sample.night()),
     "long_names": sample.long_names,
 }
@@ -281,6 +282,23 @@ def test_night_is_calm_and_tells_when_it_opens(look: Look) -> None:
         assert shown(page, "#night-clock") == "21.04"
         assert shown(page, "#opening") == "Stängt – öppnar måndag 8.00"
         assert shown(page, "#result-share") == "92,8 %"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("sv", "Kris, vattenläcka på Porsön, inget vatten i natt"),
+        ("en", "Crisis, vattenläcka på Porsön, inget vatten i natt"),
+    ],
+)
+def test_a_crisis_goes_on_at_night_on_the_wall_too(look: Look, language: str, words: str) -> None:
+    """Who opens in the morning reads it before the first call."""
+    with serving(sample.crisis_at_night()) as server:
+        page = look(server, f"?lang={language}")
+
+        assert shown(page, "#night-crisis") == words
+        server.show(sample.night())
+        expect(page.locator("#night-crisis")).to_be_hidden()
 
 
 @pytest.mark.parametrize(("language", "refused"), [("sv", "Avvisade 12 (100,0 %)"), ("en", "Refused 12 (100.0%)")])

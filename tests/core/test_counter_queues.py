@@ -66,6 +66,50 @@ def test_where_callers_are_told_of_the_counters_are_not_used():
     assert shown.verdict.reason is not StatusReason.COUNTS_ONLY
 
 
+def counted_until(last: int, until: int) -> Scenario:
+    """Two queues that are counted every ten seconds, of which one is named no more after some moment."""
+    story = Scenario().connected(0)
+    for second in range(1, until, 10):
+        counted(story, second, "parkering", waiting=1)
+        if second <= last:
+            counted(story, second, waiting=9, oldest_wait_seconds=700)
+    return story
+
+
+def names(story: Scenario, at: float) -> list[str]:
+    return [face.name for face in story.live.snapshot(story.at(at)).queues]
+
+
+def test_a_queue_that_its_source_counts_no_more_is_not_shown_with_its_last_count_for_ever():
+    assert names(counted_until(61, 241), 241) == ["bygglov", "parkering"]
+    assert names(counted_until(61, 262), 262) == ["parkering"]
+    assert counted_until(61, 262).live.snapshot(Scenario().at(262)).total.waiting_count == 1
+
+
+def test_a_queue_that_is_counted_again_is_shown_again():
+    story = counted(counted_until(61, 400), 401, waiting=3)
+
+    assert (names(story, 402), face(story, 402).waiting_count) == (["bygglov", "parkering"], 3)
+
+
+def test_a_queue_keeps_its_count_while_its_own_source_is_away():
+    story = counted(Scenario().connected(0), 1, waiting=9)
+    for second in range(1, 400, 10):
+        story.snapshot(second, queue="parkering", counters={"waiting": "1"}, complete=False, source="urn:kc:test:annan")
+
+    assert face(story, 400).waiting_count == 9
+
+
+def test_a_start_remembers_which_source_counted_a_queue():
+    story = counted_until(61, 100)
+    again = Scenario()
+    again.live.load_states(story.live.save_states(), story.at(100))
+    for second in range(101, 300, 10):
+        counted(again, second, "parkering", waiting=1)
+
+    assert names(again, 300) == ["parkering"]
+
+
 def both() -> tuple[Scenario, Snapshot]:
     """Two callers in a queue that is told of, and five in two queues that are only counted."""
     story = Scenario().connected(0).entered(5, "anna").entered(6, "bo").answered(8, "bo")

@@ -9,7 +9,7 @@ import pytest
 from queue_monitor.core import sources
 from queue_monitor.core.sources import MAX_SPANS
 from queue_monitor.events import Recovery, SourceClock, SourceConnected, SourceGap
-from queue_monitor.model import Coverage
+from queue_monitor.model import Coverage, StatusReason
 from tests.scenario import SOURCE, TEN, Scenario
 
 LOG = "urn:kc:asterisk_queuelog:luleå"
@@ -200,3 +200,67 @@ def test_a_log_that_misses_lines_time_and_again_is_remembered_in_so_many_stretch
         story._tell(SourceGap, 10 * number + 6, source=LOG, live=False, **gap)
 
     assert len(story.live.sources._sources[LOG].spans) == MAX_SPANS
+
+
+NEW = "urn:kc:test:ny"
+
+
+def started_with(story: Scenario, at: float, **watched: str) -> Scenario:
+    """The next process, whose settings hold these sources by the last part of their names, each with its switch."""
+    after = Scenario(start=story.start)
+    after.live.sources.watch_only({f"urn:kc:test:{name}": switch for name, switch in watched.items()})
+    after.live.load_states(story.live.save_states(), story.at(at))
+    return after
+
+
+def heard(story: Scenario, at: float) -> tuple[StatusReason | None, list[str], list[str]]:
+    """Why there is no data, and the queues and sources that are shown."""
+    shown = story.live.snapshot(story.at(at))
+    return (
+        shown.total.no_data_reason,
+        [queue.name for queue in shown.queues],
+        [source.name.rpartition(":")[2] for source in shown.sources],
+    )
+
+
+def test_a_switch_that_is_no_longer_in_the_settings_makes_nothing_blind():
+    after = started_with(told_from_eight(), 60, ny="ny")
+    after.connected(61, source=NEW, switch="ny").entered(70, "bo", "växel", source=NEW, switch="ny")
+
+    assert heard(after, 80) == (None, ["växel"], ["ny"])
+
+
+def test_a_queue_that_another_switch_has_taken_over_is_heard_by_that_one():
+    after = started_with(told_from_eight(), 60, ny="ny")
+    after.connected(61, source=NEW, switch="ny").entered(70, "bo", source=NEW, switch="ny")
+
+    assert heard(after, 80) == (None, ["kundcenter"], ["ny"])
+
+
+def test_a_source_under_another_name_leaves_its_switch_what_was_heard_of_it():
+    after = started_with(told_from_eight().entered(3600, "eva"), 3600, ny="luleå").connected(3600, source=NEW)
+
+    assert heard(after, 3700) == (None, ["kundcenter"], ["ny"])
+    assert coverage(after, 120) == Coverage(seen_minutes=120)
+
+
+def test_a_switch_under_another_name_is_heard_under_that():
+    after = started_with(told_from_eight().entered(3600, "eva"), 3600, luleå="pbx")
+    after.connected(3600, switch="pbx").entered(3601, "bo", switch="pbx")
+
+    assert heard(after, 3700) == (None, ["kundcenter"], ["luleå"])
+    assert coverage(after, 120) == Coverage(seen_minutes=120)
+
+
+def test_a_log_that_is_read_no_more_covers_no_minute_after_its_last_line():
+    story = Scenario(start=EIGHT).connected(0, source=LOG, live=False)
+    story.entered(1, "anna", source=LOG, live=False).entered(3600, "bo", source=LOG, live=False)
+    after = started_with(story, 3600, ny="luleå").connected(7200, source=NEW)
+
+    assert coverage(after, 180) == Coverage(seen_minutes=60, recovered_minutes=60, blind_minutes=60)
+
+
+def test_a_source_of_the_settings_that_is_away_stays_away():
+    after = started_with(told_from_eight(), 60, luleå="luleå")
+
+    assert heard(after, 80) == (StatusReason.SOURCE_DOWN, ["kundcenter"], ["luleå"])

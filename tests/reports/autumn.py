@@ -106,12 +106,16 @@ def alert(
 
 
 async def declare_crisis(store: SqlStore) -> None:
+    """A crisis of a day and some hours, which the record holds in two episodes: it is sent anew after a day."""
     crisis = Crisis(since=CRISIS[0], reason="Vattenläcka", by="Anna")
     raised = alert(AlertKind.CRISIS, AlertChange.RAISED, CRISIS[0] + timedelta(seconds=30), crisis=crisis)
-    cleared = alert(AlertKind.CRISIS, AlertChange.CLEARED, CRISIS[1], crisis=crisis)
+    anew = CRISIS[0] + timedelta(hours=25)
+    passed = alert(AlertKind.CRISIS, AlertChange.CLEARED, anew, crisis=crisis)
+    again = alert(AlertKind.CRISIS, AlertChange.RAISED, anew, episode="crisis, day 2", crisis=crisis)
+    cleared = alert(AlertKind.CRISIS, AlertChange.CLEARED, CRISIS[1], episode="crisis, day 2", crisis=crisis)
     late = alert(AlertKind.TARGET_AT_RISK, AlertChange.RAISED, CRISIS[0] + timedelta(hours=1), "bygglov")
     over = alert(AlertKind.TARGET_AT_RISK, AlertChange.CLEARED, CRISIS[0] + timedelta(hours=3), "bygglov")
-    await store.save_alerts(AlertBatch(alerts=(raised, late, over, cleared)))
+    await store.save_alerts(AlertBatch(alerts=(raised, late, over, passed, again, cleared)))
 
 
 @asynccontextmanager

@@ -152,6 +152,7 @@ class BoardAlert(Struct, frozen=True, kw_only=True):
 
     `episode`: the same for as long as the alert stands, so that a wall sounds once for it.
     `lower`: the trouble is less now than the level that raised the alert.
+    `crisis`: somebody has declared it; it is shown at night too.
     `words`: the trouble in words, by language; shown before `label`.
     `label`: the queue or pool concerned, by language.
     """
@@ -161,6 +162,7 @@ class BoardAlert(Struct, frozen=True, kw_only=True):
     level: str
     lower: bool
     lost: bool
+    crisis: bool
     acknowledged: bool
     words: dict[str, str]
     label: dict[str, str]
@@ -324,6 +326,7 @@ def _alerts(alerts: AlertsNow) -> Iterator[BoardAlert]:
                 level=alert.level.value,
                 lower=alert.lower,
                 lost=alert.kind is AlertKind.TARGET_OUT_OF_REACH,
+                crisis=alert.kind is AlertKind.CRISIS,
                 acknowledged=alert.episode in alerts.acknowledged,
                 words={language: texts.alert_message(alert, language) for language in texts.LANGUAGES},
                 label={language: texts.label(alert, language) for language in texts.LANGUAGES},

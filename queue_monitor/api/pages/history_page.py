@@ -33,6 +33,7 @@ from queue_monitor.model import (
     Snapshot,
     Target,
     WeekSlot,
+    whole_crises,
 )
 from queue_monitor.queues import keys_of
 
@@ -611,7 +612,8 @@ class HistoryPage:
 
     def _marked(self) -> list[RecordedAlert]:
         """Return alarms about the target and crises, of the chosen queue or of all; the oldest first."""
-        return [found for found in self._record or () if found.changes and self._is_marked(found.changes)]
+        marked = [found for found in self._record or () if found.changes and self._is_marked(found.changes)]
+        return whole_crises(marked)
 
     def _is_marked(self, changes: Iterable[Alert]) -> bool:
         chosen = keys_of(self.choice.queues)

@@ -701,6 +701,7 @@ function drawNight() {
   const { day } = total;
   const limit = span(target.limit_seconds);
   put("opening", stale ? "" : hours.opening[page.language]);
+  put("night-crisis", board.alerts.find((alert) => alert.crisis)?.words[page.language] ?? "");
   const none = !day?.entered && !day?.refused;
   const met = day?.meets_target ?? null;
   putParts("result-share", [met === null ? [percent(day?.headline ?? null)] : [percent(day.headline, target.ratio), met ? "ok" : "at_risk"]]);
