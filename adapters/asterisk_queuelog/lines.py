@@ -1,6 +1,5 @@
 """Reads the lines of a queue_log by their fields: verbs of Asterisk and of dialplans, and names that hold a `|`."""
 
-import codecs
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -142,10 +141,8 @@ def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]
     """Cut a recording into lines, each received at the end of the second in which it was written.
 
     A source with finer times has reported the same by then, as in real operation. A program may have saved the file
-    with CR alone at the ends of its lines, or as UTF-16.
+    with CR alone at the ends of its lines.
     """
-    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        recording = recording.decode("utf-16", "replace").encode()
     for line in recording.splitlines(keepends=True):
         if line.endswith(b"\r"):
             line = line[:-1] + b"\n"
