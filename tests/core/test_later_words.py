@@ -201,6 +201,30 @@ def test_a_visit_id_used_again_in_another_queue_is_a_visit_there(second: str) ->
     whatever_the_order(story)
 
 
+@pytest.mark.parametrize(("queue", "later"), [("växel", 600), ("bygglov", 600), ("bygglov", DAY)])
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_entry_of_another_contact_is_another_call_although_no_end_was_told(
+    queue: str, later: float, answered: bool
+) -> None:
+    story, visit_id = Scenario().entered(0, "1", "växel"), "luleå:1@växel"
+    if answered:
+        story.answered(10, "1", "växel")
+    story.entered(later, "2", queue, visit_id, leg_id="luleå:1").answered(later + 30, "1", "växel")
+
+    first = ("växel", "luleå:1", *(("answered", 10_000) if answered else ("unknown", None)))
+    assert told(story) == [first, (queue, "luleå:2", "answered", 30_000)]
+    assert [len(each.visits) for each in story.live.ledger.histories()] == [1, 1]
+    whatever_the_order(story)
+
+
+def test_a_wait_whose_visit_id_another_call_has_in_another_queue_is_over() -> None:
+    story = Scenario().entered(0, "1", "växel").entered(DAY, "1", "bygglov", "luleå:1@växel")
+
+    assert [(queue, outcome) for queue, _, outcome, _ in told(story)] == [("växel", "unknown"), ("bygglov", "waiting")]
+    assert {each.ended_wait_at for each in story.live.ledger.visits()} == {story.at(DAY), None}
+    whatever_the_order(story)
+
+
 @pytest.mark.parametrize("reported", [None, 60, 60.2])
 def test_who_goes_to_another_queue_under_one_visit_id_was_in_both(reported: float | None) -> None:
     story = Scenario().entered(0, "a", "växel").entered(60, "a", "bygglov", "luleå:a@växel")
