@@ -736,7 +736,7 @@ class Ledger:
         self._let_go(over)
         for evidence in [one for one in self._evidence.values() if not one.contacts and one.last_at < before]:
             self._remove(evidence)  # it says nothing of any call, as a ring that failed of a visit nobody knows
-        self._refusals.evict(before)
+        self._refusals.evict(before - NEW_CALL_AFTER_START)  # whoever was refused may get in within that time
         for switch in self._switches.values():
             for marks in (switch.restarts, switch.reconnects):
                 marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MAX_MARKS:]

@@ -298,12 +298,14 @@ def turned_away(at: datetime, source: str, queue: str = "kundcenter", who: str =
 
 @pytest.mark.parametrize("starts_anew", [False, True])
 @pytest.mark.parametrize("named", ["kundcenter", "unknown"])
+@pytest.mark.parametrize("later", [0, 50], ids=["at once", "after an announcement"])
 async def test_a_refused_caller_whom_the_log_tells_of_hours_later_is_counted_once(
-    tmp_path: Path, starts_anew: bool, named: str
+    tmp_path: Path, starts_anew: bool, named: str, later: int
 ):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     refused_at = at(MONDAY, 9) + timedelta(milliseconds=700)
-    logged = [turned_away(refused_at, "log"), turned_away(refused_at, "log", who="bo")]
+    logged_at = refused_at + timedelta(seconds=later)
+    logged = [turned_away(logged_at, "log"), turned_away(logged_at, "log", who="bo")]
     async with monitor(url, at(MONDAY, 9), tmp_path) as run:
         await run.tell([turned_away(refused_at, "ami", named)])
         run.clock.advance_to(at(MONDAY, 12))
@@ -319,6 +321,48 @@ async def test_a_refused_caller_whom_the_log_tells_of_hours_later_is_counted_onc
         assert again.pipeline.publish().total.periods["day"].counts.refused == 2
         assert (await again.day(MONDAY, "kundcenter")).counts.refused == 2
         assert [found async for found in again.store.sum_differences()] == []
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+@pytest.mark.parametrize(("later", "refused"), [(0, 0), (840, 0), (901, 1)], ids=["at once", "soon", "too late"])
+async def test_a_refused_caller_whose_entry_in_the_same_call_is_told_hours_later_was_not_refused(
+    tmp_path: Path, starts_anew: bool, later: int, refused: int
+):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    refused_at = at(MONDAY, 9)
+    got_in = Call("anna", "bygglov", refused_at + timedelta(seconds=later), "answered", 20_000).events()
+    async with monitor(url, refused_at, tmp_path) as run:
+        await run.tell([turned_away(refused_at, "ami"), turned_away(refused_at, "ami", who="bo")])
+        run.clock.advance_to(at(MONDAY, 12))
+        await tell(run, callers(MONDAY, 60, hour=11))
+        if not starts_anew:
+            await run.tell(got_in)
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        if starts_anew:
+            await again.tell(got_in)
+        counts = (await again.day(MONDAY)).counts
+        assert (counts.refused, counts.answered_in_time) == (1 + refused, 61)
+        assert again.pipeline.publish().total.periods["day"].counts == counts
+        assert [found async for found in again.store.sum_differences()] == []
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+async def test_who_gets_in_a_quarter_of_an_hour_after_being_refused_was_not_refused(tmp_path: Path, starts_anew: bool):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    refused_at = at(MONDAY, 9)
+    got_in = Call("anna", "bygglov", refused_at + timedelta(minutes=14), "answered", 20_000).events()
+    async with monitor(url, refused_at, tmp_path) as run:
+        await run.tell([turned_away(refused_at, "ami")])
+        for call in callers(MONDAY, 40, hour=9.001):
+            run.clock.advance_to(call.entered + timedelta(minutes=1))
+            await run.tell(call.events())
+        if not starts_anew:
+            await run.tell(got_in)
+        assert run.live.held_from is not None and refused_at < run.live.held_from < got_in[0].at
+    async with monitor(url, at(MONDAY, 9.7), tmp_path) as again:
+        if starts_anew:
+            await again.tell(got_in)
+        assert (await again.day(MONDAY)).counts.refused == 0
 
 
 @pytest.mark.parametrize("minutes", [5, 16, 31, 59, 61])
