@@ -927,4 +927,4 @@ def _is_undecided(visit: Visit) -> bool:
     """Return whether a restart of the switch, reported afterwards, may say how this visit or its talk ended."""
     if visit.outcome is Outcome.ANSWERED:
         return visit.completed_at is None or visit.ended_by is EndedBy.SYSTEM
-    return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
+    return visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) or visit.outcome_basis is OutcomeBasis.INFERRED

@@ -25,7 +25,7 @@ from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.pieces import in_turns
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
-from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock
+from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock, SourceRestarted
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
@@ -261,6 +261,9 @@ class Pipeline:
             found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
             new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
             await self._writer.reload(store, self._live.keys_of(new), new)
+            for event in new:
+                if isinstance(event, SourceRestarted):
+                    await self._writer.reload_across(store, event)
             for refused in await refused_before(store, new):
                 self._live.remember(refused)
             known_of = iter(found)

@@ -9,11 +9,22 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from queue_monitor.events import CallRefused, Event, RefusalReason
+from queue_monitor.events import CallRefused, Event, RefusalReason, SourceRestarted
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
 from tests.examples import examples
-from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
+from tests.runtime.lasting import (
+    SOURCE,
+    ZONE,
+    Call,
+    Monitor,
+    connected,
+    figures,
+    journal_of,
+    monitor,
+    random_calls,
+    recount,
+)
 from tests.scenario import Scenario
 
 WEDNESDAY = date(2026, 11, 18)
@@ -363,6 +374,33 @@ async def test_who_gets_in_a_quarter_of_an_hour_after_being_refused_was_not_refu
         if starts_anew:
             await again.tell(got_in)
         assert (await again.day(MONDAY)).counts.refused == 0
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+async def test_who_waited_when_the_switch_began_anew_is_lost_however_late_that_is_told(
+    tmp_path: Path, starts_anew: bool
+):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    waits = Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events()
+    began = at(MONDAY, 9) + timedelta(minutes=2)
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, at(MONDAY, 9), tmp_path) as run:
+        await run.tell(waits)
+        for call in callers(MONDAY, 120, hour=10):
+            run.clock.advance_to(call.entered + timedelta(minutes=1))
+            run.pipeline.say_own_words()
+            await run.tell(call.events())
+        assert (await run.day(MONDAY)).counts.unknown == 1
+        assert not run.live.ledger.is_open_call("pbx", "pbx:anna") and run.live.ledger.history("pbx:anna") is None
+        if not starts_anew:
+            await run.tell([restarted])
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        if starts_anew:
+            await again.tell([restarted])
+        counts = (await again.day(MONDAY)).counts
+        assert (counts.unknown, counts.lost, counts.answered_in_time) == (0, 1, 120)
+        assert again.pipeline.publish().total.periods["day"].counts == counts
+        assert [found async for found in again.store.sum_differences()] == []
 
 
 @pytest.mark.parametrize("minutes", [5, 16, 31, 59, 61])
