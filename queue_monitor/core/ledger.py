@@ -252,9 +252,13 @@ class Ledger:
         if (better_leg, better_queue) != (evidence.leg_id, evidence.queue):
             del evidence.reports[visit_id]
             self._heard[id(evidence)] = evidence
-            evidence = self._evidence_of(switch, better_leg, better_queue)
+            before, evidence = evidence, self._evidence_of(switch, better_leg, better_queue)
             evidence.reports[visit_id] = report
             self._reports[switch, visit_id] = (report, evidence)
+            if before.also and not before.reports:
+                self._forget_also(before)
+                for leg in before.also:
+                    self._lay_together(evidence, leg)
         return report, evidence
 
     def _evidence_of(self, switch: str, leg: str, queue: str) -> Evidence:
@@ -768,15 +772,19 @@ class Ledger:
             self._reports.pop((evidence.switch, visit_id), None)
             for ring_id in report.rings:
                 self._rings.pop((evidence.switch, ring_id), None)
-        for leg in evidence.also:
-            self._also.pop((evidence.switch, leg, key[2]), None)
-            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
-                gone_on.pop(key, None)
-                if not gone_on:
-                    del self._gone_on[evidence.switch, leg]
+        self._forget_also(evidence)
         self._evidence.pop(key, None)
         self._open.discard(key)
         self._undecided.discard(key)
+
+    def _forget_also(self, evidence: Evidence) -> None:
+        """Forget under which legs the caller of this evidence went on."""
+        for leg in evidence.also:
+            self._also.pop((evidence.switch, leg, evidence.key[2]), None)
+            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
+                gone_on.pop(evidence.key, None)
+                if not gone_on:
+                    del self._gone_on[evidence.switch, leg]
 
     # ---- output
 

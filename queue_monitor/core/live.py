@@ -482,7 +482,7 @@ class Live:
 
     def keys_of(self, events: Iterable[Event]) -> set[str]:
         """Return the keys by which the store finds the calls of these events."""
-        names = ("visit_id", "leg_id", "contact_id")
+        names = ("visit_id", "leg_id", "contact_id", "new_leg_id")
         return {
             f"{event.switch_name} {known}" for event in events for name in names if (known := getattr(event, name, ""))
         }

@@ -561,6 +561,24 @@ def test_a_visit_that_goes_on_under_another_channel_is_one_visit_of_the_callers_
     whatever_the_order(story)
 
 
+@pytest.mark.parametrize("placed", [{}, {"queue": "q", "leg_id": "luleå:1"}])
+def test_a_caller_who_goes_on_under_another_leg_is_one_call_in_every_queue_whatever_comes_first(
+    placed: dict[str, str],
+) -> None:
+    story = Scenario().entered(0, "a", "q", "luleå:v1", leg_id="luleå:1")
+    story._tell(CallMoved, 30, "on", visit_id="luleå:v1", new_leg_id="luleå:2", **placed)
+    story.answered(50, "a", visit="luleå:v1")
+    story.entered(111, "b", "r", "luleå:v2", leg_id="luleå:2", contact_id="luleå:2").left(131, "b", visit="luleå:v2")
+
+    for order in permutations(range(len(story.events))):
+        for asked in (False, True):
+            (only,) = stories(story, order, asked=asked)
+            assert [(visit.queue, visit.outcome, visit.wait_ms) for visit in only.visits] == [
+                ("q", Outcome.ANSWERED, 50_000),
+                ("r", Outcome.ABANDONED, 20_000),
+            ]
+
+
 def test_a_list_that_names_the_new_channel_names_the_same_caller() -> None:
     story = moved(Scenario().connected(-60).entered(0, "c", contact_id="luleå:c"), 2)
     story.snapshot(5, "a", waited=5)

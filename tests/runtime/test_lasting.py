@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from queue_monitor.events import CallRefused, Event, RefusalReason, SourceRestarted
+from queue_monitor.events import CallMoved, CallRefused, Event, RefusalReason, SourceRestarted
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
 from tests.examples import examples
@@ -374,6 +374,27 @@ async def test_who_gets_in_a_quarter_of_an_hour_after_being_refused_was_not_refu
         if starts_anew:
             await again.tell(got_in)
         assert (await again.day(MONDAY)).counts.refused == 0
+
+
+async def test_under_which_leg_a_caller_went_on_may_be_told_hours_later(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    first, second = (
+        Call(name, queue, at(MONDAY, 9) + timedelta(minutes=minutes), how, 20_000).events()
+        for name, queue, minutes, how in (("a", "kundcenter", 0, "answered"), ("b", "bygglov", 3, "abandoned"))
+    )
+    entered = structs.replace(second[0], leg_id="pbx:b", contact_id="pbx:b")
+    told_at = at(MONDAY, 9) + timedelta(seconds=10)
+    moved = CallMoved(
+        id="moved", source=SOURCE, switch="pbx", observed_at=told_at, visit_id="pbx:a/1", new_leg_id="pbx:b"
+    )
+    async with monitor(url, at(MONDAY, 9.1), tmp_path) as run:
+        await run.tell([*first, entered, *second[1:]])
+        assert (await run.day(MONDAY)).counts.entered == 2
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        await tell(again, callers(MONDAY, 60, hour=11))
+        await again.tell([moved])
+        assert (await again.day(MONDAY)).counts.entered == 61
+        assert [found async for found in again.store.sum_differences()] == []
 
 
 @pytest.mark.parametrize("starts_anew", [False, True])
