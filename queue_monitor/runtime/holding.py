@@ -91,6 +91,8 @@ class Holding:
             return
         seq, states = await store.load_states()
         live.load_states(states, self._clock.now())
+        async for _, event in store.read_after(seq):
+            self._take(live.apply_start, event)  # the stored calls were judged with it
         held_from = _EVER if self._holds_all else self._reached
         edge = self._edge_for(held_from)
         if (complete := (await store.health()).first_kept) is not None and not self._holds_all:
@@ -181,6 +183,7 @@ class Holding:
         if judged_by in ("", rules.dated_versions):
             return
         scratch = Live(rules, records=True)
+        scratch.take_starts(self._live)
         self._take_calls(scratch, await self._store.load_recent(self._calendar.midnight(edge)))
         scratch.record_all()
         calls, _ = scratch.take_records()

@@ -376,6 +376,35 @@ async def test_who_gets_in_a_quarter_of_an_hour_after_being_refused_was_not_refu
         assert (await again.day(MONDAY)).counts.refused == 0
 
 
+async def test_who_was_lost_in_a_restart_just_before_a_kill_counts_once_after_the_start(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    began = at(MONDAY, 9) + timedelta(minutes=6)
+    waits = Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events()
+    talks = Call("bo", "kundcenter", at(MONDAY, 9), "answered", 20_000).events()[:2]
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, began, tmp_path) as killed:
+        await killed.tell([*waits, *talks])
+        await killed.tell([restarted])
+    async with monitor(url, began + timedelta(minutes=1), tmp_path) as again:
+        counts = again.pipeline.publish().total.periods["day"].counts
+        assert (counts.lost, counts.answered_in_time, counts.entered) == (1, 1, 2)
+        assert counts == (await again.day(MONDAY)).counts
+
+
+async def test_who_was_lost_in_a_restart_stays_lost_when_calls_are_judged_by_other_rules(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    began = at(MONDAY, 9) + timedelta(minutes=6)
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, began, tmp_path) as before:
+        await before.tell(Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events())
+        await before.tell([restarted])
+        await before.pipeline.drain()
+    async with monitor(url, began + timedelta(minutes=1), tmp_path, Scenario(limit_seconds=200).rules) as after:
+        counts = after.pipeline.publish().total.periods["day"].counts
+        assert (counts.lost, counts.entered) == (1, 1)
+        assert counts == (await after.day(MONDAY)).counts
+
+
 async def test_under_which_leg_a_caller_went_on_may_be_told_hours_later(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     first, second = (
