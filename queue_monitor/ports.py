@@ -5,7 +5,7 @@ Longer than 450 lines because every door stands in one place, so that a reader s
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Protocol
 
@@ -286,6 +286,9 @@ class Store(Protocol):
 
     async def load_recent(self, since: datetime) -> list[bytes]:
         """Return the evidence of all calls that are open, or have evidence from `since` or later."""
+
+    async def load_across(self, start: datetime, back: timedelta) -> list[bytes]:
+        """Return the evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
 
     async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
         """Return the contacts, visits and refused callers that count at or after `start`, added up by minute.

@@ -250,6 +250,40 @@ def test_a_trace_is_played_however_a_program_has_saved_it(tmp_path: Path, saved_
     assert (visit["outcome"], visit["wait_seconds"], visit["talk_seconds"]) == ("answered", "9.000", "30.000")
 
 
+@pytest.mark.parametrize("saved_as", ["crlf", "cr", "blanks", "blanks between", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["09-answered-caller-hangs-up", "07-json-and-heartbeat"])
+def test_a_trace_of_freeswitch_is_played_however_a_program_has_saved_it(tmp_path: Path, name: str, saved_as: str):
+    path = CASES.parent / "freeswitch" / f"{name}.esl"
+    told = path.read_bytes().decode()
+    ends = {
+        "crlf": told.replace("\n", "\r\n"),
+        "cr": told.replace("\n", "\r"),
+        "blanks": re.sub(r"(?<=\S)\n", " \t\n", told),
+        "blanks between": told.replace("\n\n", "\n \r\n"),
+    }
+    (tmp_path / "saved.esl").write_bytes(ends.get(saved_as, told).encode(saved_as if "utf" in saved_as else "utf-8"))
+
+    assert play(tmp_path, f"freeswitch:{tmp_path / 'saved.esl'}").visits == play(tmp_path, f"freeswitch:{path}").visits
+
+
+@pytest.mark.parametrize("saved_as", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("asterisk_queuelog:nested.queue_log", "replay:visit-id-used-again.jsonl"),
+        "mqtt:../mqtt/a_morning_of_two_publishers.jsonl",
+    ],
+)
+def test_a_recording_in_another_encoding_of_unicode_is_played_all_the_same(tmp_path: Path, source: str, saved_as: str):
+    kind, _, file = source.partition(":")
+    told = (CASES / file).read_text(encoding="utf-8")
+    mark = "\N{ZERO WIDTH NO-BREAK SPACE}" if saved_as == "utf-16-be" else ""
+    (tmp_path / file.rpartition("/")[2]).write_bytes((mark + told).encode(saved_as))
+
+    saved = play(tmp_path, f"{kind}:{tmp_path / file.rpartition('/')[2]}")
+    assert saved.visits == play(tmp_path, source).visits != []
+
+
 # ---- names
 
 

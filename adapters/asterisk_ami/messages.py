@@ -4,7 +4,6 @@ More than nine messages in ten are about audio, devices and variables. They are 
 the two commonest kinds, by one variable or application name; only the rest is decoded and split into headers.
 """
 
-import codecs
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -154,12 +153,9 @@ def whole(text: str | None) -> int | None:
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
     """Cut a recording without an index into messages, each with the time written in it, if any.
 
-    Asterisk ends its lines with CR LF. Programs that save a trace keep the LF or the CR alone, write two CR, blanks
-    before the end, or all of it as UTF-16.
+    Asterisk ends its lines with CR LF. Programs that save a trace keep the LF or the CR alone, write two CR, or blanks
+    before the end.
     """
-    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        recording = recording.decode("utf-16", "replace").encode()
-    recording = recording.removeprefix(codecs.BOM_UTF8)
     if _OTHER_END.search(recording) or _BLANKS_AT_END.search(recording):
         recording = _ANY_END.sub(b"\r\n", recording)
     start = 0

@@ -1,6 +1,5 @@
 """Reads the lines of a queue_log by their fields: verbs of Asterisk and of dialplans, and names that hold a `|`."""
 
-import codecs
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,9 @@ from queue_monitor.queues import queue_key
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VERB: Final = re.compile(r"(?!NONE$)[A-Z0-9_]{2,}")
+_SECOND: Final = re.compile(r"(\d{1,10})(?:\.\d{1,9})?", re.ASCII)
+"""A second since 1970: whole as Asterisk writes it, with decimals in a log that was written from a database."""
+
 _OF_AGENTS: Final = frozenset(("PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL"))
 _NUMBERS: Final = {
     "CONNECT": (0,),
@@ -72,7 +74,7 @@ def read_line(text: str, received_at: datetime, verbs: Container[str], queues: C
     `verbs`: those that are understood. `queues`: the queues (casefolded) that are known so far.
     """
     fields = text.split("|")
-    second = whole(fields[0])
+    second = second_in(fields[0])
     if second is None or len(fields) < 5:
         return None
     queue, agent, place = fields[2], fields[3], _verb_at(fields, verbs)
@@ -133,6 +135,12 @@ def _fits(fields: list[str], place: int) -> bool:
     return all(at < len(told) and whole(told[at]) is not None for at in numbers)
 
 
+def second_in(text: str) -> int | None:
+    """Return the whole seconds of a time in seconds since 1970; None for other text."""
+    found = _SECOND.fullmatch(text)
+    return int(found[1]) if found else None
+
+
 def whole(text: str) -> int | None:
     """Return a whole number of at most ten digits; None for other text."""
     return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None
@@ -142,12 +150,10 @@ def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]
     """Cut a recording into lines, each received at the end of the second in which it was written.
 
     A source with finer times has reported the same by then, as in real operation. A program may have saved the file
-    with CR alone at the ends of its lines, or as UTF-16.
+    with CR alone at the ends of its lines.
     """
-    if recording.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        recording = recording.decode("utf-16", "replace").encode()
     for line in recording.splitlines(keepends=True):
         if line.endswith(b"\r"):
             line = line[:-1] + b"\n"
-        second = whole(line.partition(b"|")[0].decode("ascii", "replace"))
+        second = second_in(line.partition(b"|")[0].decode("ascii", "replace"))
         yield line, None if second is None else _EPOCH + timedelta(seconds=second + 1)

@@ -21,6 +21,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from msgspec import Struct
 
+from adapters.asterisk_queuelog.lines import second_in
+
 _MARK_BYTES: Final = 4096
 _HEAD_BYTES: Final = 4096
 _MAX_FILES: Final = 400
@@ -93,7 +95,7 @@ def is_at(file: BinaryIO, inode: int, place: Place) -> bool:
 def second_of(line: bytes) -> int | None:
     """Return the second in which a line was written."""
     written = line.lstrip(b"\0").partition(b"|")[0].removeprefix(b"\xef\xbb\xbf")
-    return int(written) if written.isdigit() and len(written) <= 10 else None
+    return second_in(written.decode("ascii", "replace"))
 
 
 def rotated(log: Path, elsewhere: Iterable[str], other_than: Iterable[Path]) -> list[Rotated]:

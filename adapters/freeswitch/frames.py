@@ -26,6 +26,12 @@ _END: Final = b"\n\n"
 _WRONG_END: Final = b"\r\n\r\n"
 """The wrong line end. No switch sends it: a program has changed the trace's line ends, and with them every length."""
 
+_ANY_END: Final = re.compile(rb"\r*\n|\r")
+_OTHER_END: Final = re.compile(rb"^(?:Content-(?:Type|Length): [\w/-]+)?[ \t]*\r", re.MULTILINE)
+_BLANKS: Final = re.compile(rb"[ \t]+$", re.MULTILINE)
+_BLANKS_AT_END: Final = re.compile(rb"^(?:Content-(?:Type|Length): [\w/-]+)?[ \t]+$", re.MULTILINE)
+"""A line that never ends so as FreeSWITCH writes it: a program has put other ends, or blanks, there."""
+
 _BEGINS: Final = re.compile(rb"(?:Content-Length: \d{1,9}\n)?Content-Type: [a-z]+/[a-z-]+(?:\n|\Z)")
 _TIMESTAMP: Final = re.compile(rb'\bEvent-Date-Timestamp"?: ?"?(\d{10,18})\b')
 _WANTED: Final = frozenset(
@@ -193,7 +199,15 @@ def _of_loose_json(text: str) -> Any:
 
 
 def recorded_pieces(recording: bytes) -> Iterator[tuple[bytes, datetime | None]]:
-    """Cut a recording into frames, each with the latest time written in it, if any."""
+    """Cut a recording into frames, each with the latest time written in it, if any.
+
+    FreeSWITCH ends its lines with LF, and gives a body's length in bytes. Programs that save a trace write CR, or
+    blanks before the end: without them the lengths are right again.
+    """
+    if _OTHER_END.search(recording):
+        recording = _ANY_END.sub(b"\n", recording)
+    if _BLANKS_AT_END.search(recording):
+        recording = _BLANKS.sub(b"", recording)
     start = 0
     while start < len(recording):
         end = recording.find(_END, start)

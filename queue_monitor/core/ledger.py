@@ -252,9 +252,13 @@ class Ledger:
         if (better_leg, better_queue) != (evidence.leg_id, evidence.queue):
             del evidence.reports[visit_id]
             self._heard[id(evidence)] = evidence
-            evidence = self._evidence_of(switch, better_leg, better_queue)
+            before, evidence = evidence, self._evidence_of(switch, better_leg, better_queue)
             evidence.reports[visit_id] = report
             self._reports[switch, visit_id] = (report, evidence)
+            if before.also and not before.reports:
+                self._forget_also(before)
+                for leg in before.also:
+                    self._lay_together(evidence, leg)
         return report, evidence
 
     def _evidence_of(self, switch: str, leg: str, queue: str) -> Evidence:
@@ -736,7 +740,7 @@ class Ledger:
         self._let_go(over)
         for evidence in [one for one in self._evidence.values() if not one.contacts and one.last_at < before]:
             self._remove(evidence)  # it says nothing of any call, as a ring that failed of a visit nobody knows
-        self._refusals.evict(before)
+        self._refusals.evict(before - NEW_CALL_AFTER_START)  # whoever was refused may get in within that time
         for switch in self._switches.values():
             for marks in (switch.restarts, switch.reconnects):
                 marks[:] = sorted(at for at in marks if at >= before - MARKS_KEPT)[-MAX_MARKS:]
@@ -768,15 +772,19 @@ class Ledger:
             self._reports.pop((evidence.switch, visit_id), None)
             for ring_id in report.rings:
                 self._rings.pop((evidence.switch, ring_id), None)
-        for leg in evidence.also:
-            self._also.pop((evidence.switch, leg, key[2]), None)
-            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
-                gone_on.pop(key, None)
-                if not gone_on:
-                    del self._gone_on[evidence.switch, leg]
+        self._forget_also(evidence)
         self._evidence.pop(key, None)
         self._open.discard(key)
         self._undecided.discard(key)
+
+    def _forget_also(self, evidence: Evidence) -> None:
+        """Forget under which legs the caller of this evidence went on."""
+        for leg in evidence.also:
+            self._also.pop((evidence.switch, leg, evidence.key[2]), None)
+            if (gone_on := self._gone_on.get((evidence.switch, leg))) is not None:
+                gone_on.pop(evidence.key, None)
+                if not gone_on:
+                    del self._gone_on[evidence.switch, leg]
 
     # ---- output
 
@@ -927,4 +935,4 @@ def _is_undecided(visit: Visit) -> bool:
     """Return whether a restart of the switch, reported afterwards, may say how this visit or its talk ended."""
     if visit.outcome is Outcome.ANSWERED:
         return visit.completed_at is None or visit.ended_by is EndedBy.SYSTEM
-    return visit.outcome is Outcome.WAITING or visit.outcome_basis is OutcomeBasis.INFERRED
+    return visit.outcome in (Outcome.WAITING, Outcome.UNKNOWN) or visit.outcome_basis is OutcomeBasis.INFERRED

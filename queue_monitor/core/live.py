@@ -482,7 +482,7 @@ class Live:
 
     def keys_of(self, events: Iterable[Event]) -> set[str]:
         """Return the keys by which the store finds the calls of these events."""
-        names = ("visit_id", "leg_id", "contact_id")
+        names = ("visit_id", "leg_id", "contact_id", "new_leg_id")
         return {
             f"{event.switch_name} {known}" for event in events for name in names if (known := getattr(event, name, ""))
         }
@@ -502,8 +502,17 @@ class Live:
         if isinstance(event, QueueSnapshot):
             self.counted.apply(event)
             self._ledger.see_up(event)
+
+    def apply_start(self, event: Event) -> None:
+        """Take from an event that a switch began anew, or a source to listen, before the calls that it ended are
+        loaded.
+        """
         if isinstance(event, SourceConnected | SourceRestarted):
             self._ledger.apply(event)
+
+    def take_starts(self, other: "Live") -> None:
+        """Take the starts of switches that another live state knows, before the calls that they ended are loaded."""
+        self._ledger.restore_switches(other._ledger.written_switches())
 
     def save_states(self) -> dict[str, bytes]:
         """Return the state that a start needs besides the calls, encoded, by name."""

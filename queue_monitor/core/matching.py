@@ -54,8 +54,8 @@ def parted(report: VisitReport, evidence: Evidence) -> list[VisitReport]:
     appended.
 
     The id names another visit when an entry, or an answer without one, is reported long after the end of the one
-    before, which is another call's, and when an entry to another queue is: then the caller went there from the queue
-    before.
+    before, or an entry of another contact, which is another call's, and when an entry to another queue is: then the
+    caller went there from the queue before.
     """
     known = [entry for entry in report.entries if entry.known]
     entered = known + _entered_unseen(report, known) if known else []
@@ -160,11 +160,19 @@ def _beginnings(report: VisitReport, queue: str, entered: list[Entry]) -> list[t
     for entry in entered[1:]:
         at = entry.moment.at
         has_ended = any(newest.moment.at <= end <= at - USED_AGAIN for end in ends)
-        is_other_call = has_ended or at - newest.moment.at > NEVER_SO_LONG
+        is_other_call = has_ended or at - newest.moment.at > NEVER_SO_LONG or _is_of_another(entry, newest)
         if is_other_call or queue_key(entry.queue or queue) != queue_key(newest.queue or queue):
             begins.append((entry, is_other_call))
         newest = entry
     return begins
+
+
+def _is_of_another(entry: Entry, before: Entry) -> bool:
+    """Return whether an entry is reported of another contact than the entry before it, and not in the same moment, as
+    one event's correction of another.
+    """
+    its, earlier = as_stated(entry.contact_id), as_stated(before.contact_id)
+    return "" not in (its, earlier) and its != earlier and entry.moment.at - before.moment.at >= USED_AGAIN
 
 
 def _within(pieces: tuple[Piece, ...], low: datetime | None, until: datetime | None) -> tuple[Piece, ...]:

@@ -48,10 +48,13 @@ def read_stays(evidence: Evidence, restarts: list[datetime], reconnects: list[da
     read = [(_stay_of(group, evidence, restarts, reconnects), group) for group in groups]
     read.sort(key=lambda pair: (pair[0].about, pair[0].visit.visit_id))
     following: dict[str, MergedVisit] = {}
+    another_calls: dict[str, MergedVisit] = {}
     stays = []
     for stay, group in reversed(read):
-        key = queue_key(stay.visit.queue)
-        later, following[key] = following.get(key), stay
+        key, visit_id = queue_key(stay.visit.queue), as_stated(stay.visit.visit_id)
+        later, following[key] = following.get(key) or another_calls.get(visit_id), stay
+        if stay.is_other_call:
+            another_calls[visit_id] = stay
         stays.append(stay if later is None or not _is_superseded(stay, group, later) else _superseded(stay, later))
     return tuple(reversed(stays))
 
@@ -152,7 +155,9 @@ def _is_superseded(stay: MergedVisit, group: list[VisitReport], following: Merge
 
 
 def _superseded(stay: MergedVisit, following: MergedVisit) -> MergedVisit:
-    """Return the stay as ended by the next one: nobody waits twice in one queue, so the caller had left it unseen."""
+    """Return the stay as ended by the next one: nobody waits twice in one queue, nor under another call's visit id, so
+    the caller had left it unseen.
+    """
     visit = structs.replace(
         stay.visit,
         outcome=Outcome.UNKNOWN,

@@ -89,6 +89,11 @@ def outcome_of(
     sighted = max((report.sighted_at for report in group if report.sighted_at), default=None)
     if sighted is not None:  # a list that names the caller later knows better than a guess
         endings = [e for e in endings if e.outcome is not LeftOutcome.UNKNOWN or e.moment.at >= sighted]
+    # a caller whom the last list before the restart did not show had gone already, and nobody knows how; a computed
+    # start lies a little early, so that the last list before it may seem to come after
+    waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
+    if restart is not None and waited_until:  # it was told after the monitor had lost track of the caller
+        endings = [e for e in endings if e.outcome is not LeftOutcome.UNKNOWN or e.moment.at < restart]
     if endings:
         best = max(endings, key=_weight)
         known = [ending for ending in endings if ending.outcome is not LeftOutcome.UNKNOWN] or endings
@@ -100,9 +105,6 @@ def outcome_of(
     gone = min(
         (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
     )
-    # a caller whom the last list before the restart did not show had gone already, and nobody knows how; a computed
-    # start lies a little early, so that the last list before it may seem to come after
-    waited_until = restart is not None and (sighted is None or sighted < restart + DERIVED_SLACK)
     if restart is not None and waited_until and (gone is None or restart <= gone):
         cut_off = Timestamp(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
         return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off], None

@@ -1,10 +1,10 @@
 """Reads Asterisk's queue_log files, rotated and compressed or not, as one log, oldest first."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final
 from zoneinfo import ZoneInfo
 
 from adapters.asterisk_queuelog import Settings, Translator
@@ -22,20 +22,10 @@ from queue_monitor.replay.recording import RecordingError
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = 64 * 1024
 _LONGEST: Final = 1024 * 1024
-_FRACTION: Final = re.compile(rb"^(\d{1,10})\.\d{1,9}(?=\|)", re.MULTILINE)
-"""A second with decimals, as logs have that were written from a database. Asterisk's own has whole seconds."""
-
 _WHY: Final = {
     "line_too_long": "longer than 65,536 bytes",
     "fault": "our own code failed on it; the log says where",
 }
-
-
-class _Head(NamedTuple):
-    """The beginning of a file: the second of its first line, and whether seconds have decimals."""
-
-    second: int
-    has_fractions: bool
 
 
 class QueueLogs:
@@ -58,20 +48,19 @@ class QueueLogs:
         self._zone = zone
         connection = Connection(source=IMPORT_SOURCE + name, switch=IMPORTED + name)
         self._translator = Translator(connection, settings)
-        known: dict[str, tuple[_Head, Source]] = {}
+        known: dict[str, tuple[int, Source]] = {}
         for path in paths:
             source = looked_at(path)
             if source.sha256 in known:
                 self.notes.append(f"{source.name} is the same file as {known[source.sha256][1].name}, and is read once")
-            elif (head := _head(source)) is None:
+            elif (first := _first_second(source)) is None:
                 self.notes.append(f"{source.name} is empty")
             else:
-                known[source.sha256] = (head, source)
+                known[source.sha256] = (first, source)
         if not known:
             raise RecordingError(f"{', '.join(map(str, paths))}: empty; expected second|call|queue|agent|event")
-        in_order = sorted(known.values(), key=lambda one: one[0].second)
+        in_order = sorted(known.values(), key=itemgetter(0))
         self._sources = [source for _, source in in_order]
-        self._fractions = {source.sha256 for head, source in in_order if head.has_fractions}
         self._tallies = [FileTally(source.name, source.sha256) for source in self._sources]
         self._lines = 0
         self.paths = tuple(paths)
@@ -98,8 +87,6 @@ class QueueLogs:
         for source, tally in zip(self._sources, self._tallies, strict=True):
             with opened(source) as (file, place):
                 for lines in _whole_lines(file):
-                    if source.sha256 in self._fractions:
-                        lines = _FRACTION.sub(rb"\1", lines)
                     yield _piece(self._understood(lines, tally), before + min(place.done, source.size), total)
             before += source.size
         yield _piece(self._sorted_out(self._translator.close(_EPOCH), b"", self._tallies[-1], 0), total, total)
@@ -158,7 +145,7 @@ def explained(reason: str, raw: bytes) -> tuple[str, str]:
     if len(fields) < 5:
         return "line", f"{len(fields)} fields between |, and at least 5 are needed: second, call, queue, agent, event"
     if second_of(raw) is None:
-        return "second", f"{shown(fields[0])} is no whole number of seconds since 1970"
+        return "second", f"{shown(fields[0])} is no number of seconds since 1970"
     if not fields[4].strip():
         return "event", "no event is named"
     return "agent", "an event of an agent in a queue, and one of the two is missing"
@@ -193,15 +180,15 @@ def _number_in(detail: str) -> int | None:
     return int(number) if number.isdigit() else None
 
 
-def _head(source: Source) -> _Head | None:
-    """Return the beginning of a file; None for an empty one. Raises `RecordingError`."""
+def _first_second(source: Source) -> int | None:
+    """Return the second of a file's first line; None for an empty one. Raises `RecordingError`."""
     with opened(source) as (file, _):
         head = file.read(_HEAD)
     if not head.strip():
         return None
     for line in head.split(b"\n"):
-        if line.count(b"|") >= 4 and (second := second_of(whole := _FRACTION.sub(rb"\1", line))) is not None:
-            return _Head(second, whole != line)
+        if line.count(b"|") >= 4 and (second := second_of(line)) is not None:
+            return second
     raise RecordingError(
         f"{source.path}: no line of a queue_log in its first {_HEAD} bytes; expected second|call|queue|agent|event"
     )

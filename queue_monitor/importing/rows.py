@@ -34,6 +34,12 @@ _MS: Final = {"seconds": 1_000, "milliseconds": 1, "minutes": 60_000}
 _NOTHING: Final = frozenset({"", "-", "--", "–", "—", "null", "(null)", "none", "nan", "n/a", "\\n"})
 """The signs that exports put where there is nothing, case folded; those of databases too."""
 
+_DAY_NUMBER: Final = re.compile(r"[3-7][0-9]{4}(?:[.,][0-9]+| ?0?[.,][0-9]+)?")
+_DAY_PART: Final = re.compile(r"(?:0?[.,](?P<part>[0-9]{8,17})|[1-9](?:[.,][0-9]+)?E-0[1-6])", re.IGNORECASE)
+"""A day from 1982 to 2119, and a time of a day, as a spreadsheet counts both: in days, whole seconds of which have no
+short fraction.
+"""
+
 _NO_DAY: Final = "0000-00-00"
 """The beginning of a time that a database has for none."""
 
@@ -51,6 +57,8 @@ _ISO_DAY: Final = 10
 
 _OVER_MIDNIGHT: Final = timedelta(hours=12)
 """The longest that a call may go on into the next day where its times stand beside one date."""
+
+_SHOW_AS: Final = "save the file again with the column shown there as"
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "maj", "jun", "jul", "aug", "sep", "okt", "nov", "dec")
 _MONTH: Final = re.compile(rf"\b({'|'.join(_MONTHS)})[a-zå]*\.?", re.IGNORECASE)
@@ -213,6 +221,9 @@ class RowReader:
         try:
             at = self._parsed(text)
         except ValueError:
+            if _DAY_NUMBER.fullmatch(text):
+                why = f"{shown(text)} is a day as a spreadsheet counts; {_SHOW_AS} date and time"
+                raise Refusal(self._named(field), "time", why) from None
             how = "a time such as 2026-03-02 08:15:30" if self._format == ISO else f"a time written as {self._format}"
             raise Refusal(self._named(field), "time", f"{shown(text)}; expected {how}") from None
         if at.year not in YEARS:
@@ -279,6 +290,9 @@ class RowReader:
             if int(seconds or 0) < 60 and (hours is None or int(minutes or 0) < 60):
                 whole = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
                 return self._bounded(whole * 1_000 + round(float(f"0.{part or 0}") * 1_000), field)
+        if _is_part_of_a_day(text):
+            why = f"{shown(text)} is a part of a day, as a spreadsheet counts; {_SHOW_AS} [h]:mm:ss"
+            raise Refusal(self._named(field), field, why)
         decimal = told or ","
         other = ".,".replace(decimal, "")
         if not told and _MAYBE_THOUSANDS.fullmatch(text):
@@ -294,6 +308,15 @@ class RowReader:
         if not 0 <= found_ms <= _MAX_MS:
             raise Refusal(self._named(field), field, "longer than a day")
         return found_ms
+
+
+def _is_part_of_a_day(text: str) -> bool:
+    """Return whether a number is some whole seconds as a part of a day, to its last decimal: no switch measures so."""
+    found = _DAY_PART.fullmatch(text)
+    if found is None or (part := found["part"]) is None:
+        return found is not None
+    seconds = float(f"0.{part}") * 86_400
+    return seconds >= 0.5 and abs(seconds - round(seconds)) <= 86_400 * 10.0 ** -len(part) + 1e-6
 
 
 def _without_swedish(text: str) -> str:

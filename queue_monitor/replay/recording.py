@@ -1,5 +1,6 @@
 """Recordings of switchboards, played as deliveries in the order in which they were made."""
 
+import codecs
 import csv
 import gzip
 import heapq
@@ -117,7 +118,7 @@ def _timed_pieces(recording: Recording, path: Path) -> Iterator[tuple[bytes, dat
             (data[offset : offset + length], at) for offset, length, at in _read_index(index)
         )
     else:
-        pieces = recording.pieces(data)
+        pieces = recording.pieces(_in_utf_8(data))
     head: list[bytes] = []
     at: datetime | None = None
     for piece, told in pieces:
@@ -134,6 +135,13 @@ def _timed_pieces(recording: Recording, path: Path) -> Iterator[tuple[bytes, dat
         raise RecordingError(
             f"{path}: tells no time of its own and has no {path.name.removesuffix('.gz')}.index.csv beside it"
         )
+
+
+def _in_utf_8(data: bytes) -> bytes:
+    """Return a recording without a byte order mark; one that a program has saved as UTF-16 is in UTF-8 again."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").encode()
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _index_of(path: Path) -> Path | None:

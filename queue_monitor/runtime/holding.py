@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from queue_monitor.core.calendar import month_start, tertial_start
+from queue_monitor.core.contacts import NEW_CALL_AFTER_START
 from queue_monitor.core.gate import fits
 from queue_monitor.core.live import RULES, Live
 from queue_monitor.core.series import Base
@@ -20,6 +21,7 @@ from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, Level
 from queue_monitor.ports import Clock, Store
 from queue_monitor.queues import queue_key
 from queue_monitor.runtime.fault import BrokenCall, BrokenEvent, call_skip_key, skip_key
+from queue_monitor.runtime.refused_before import Span, refused_within
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,8 @@ class Holding:
             return
         seq, states = await store.load_states()
         live.load_states(states, self._clock.now())
+        async for _, event in store.read_after(seq):
+            self._take(live.apply_start, event)  # the stored calls were judged with it
         held_from = _EVER if self._holds_all else self._reached
         edge = self._edge_for(held_from)
         if (complete := (await store.health()).first_kept) is not None and not self._holds_all:
@@ -104,6 +108,8 @@ class Holding:
         if (begun := live.reconciler.oldest_begin) is not None:
             visits = await store.visits(None, begun - MAX_CALL, self._clock.now(), after_answer=False)
             live.reconciler.count(visits)
+        for refused in await refused_within(store, [Span(held_from - NEW_CALL_AFTER_START, held_from)]):
+            self._take(live.remember, refused)
         async for event in store.read(held_from):
             self._take(live.remember, event)
         async for _, event in store.read_after(seq):
@@ -177,6 +183,7 @@ class Holding:
         if judged_by in ("", rules.dated_versions):
             return
         scratch = Live(rules, records=True)
+        scratch.take_starts(self._live)
         self._take_calls(scratch, await self._store.load_recent(self._calendar.midnight(edge)))
         scratch.record_all()
         calls, _ = scratch.take_records()

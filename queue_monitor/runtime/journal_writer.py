@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from queue_monitor.core.ledger import MAX_TALK
 from queue_monitor.core.live import Live
-from queue_monitor.events import Event
+from queue_monitor.events import Event, SourceRestarted
 from queue_monitor.model import CallRecord, CoverageRecord, JournalBatch, LeftOut, RefusalRecord
 from queue_monitor.ports import Clock, Outdated, Receipt, Refused, Rejected, Store, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
@@ -315,6 +316,18 @@ class JournalWriter:
                 if because_of:
                     raise BrokenEvent(because_of[-1]) from error
                 raise
+
+    async def reload_across(self, store: Store, restart: SourceRestarted) -> None:
+        """Load the calls that went on when a switch began anew, and those that share evidence with them. Raises
+        `StoreError`, and `BrokenEvent` for the restart.
+        """
+        documents = await store.load_across(restart.at, MAX_TALK)
+        try:
+            self._live.load_calls(documents)
+            keys = self._live.missing_calls()
+        except Exception as error:
+            raise BrokenEvent(restart) from error
+        await self.reload(store, keys, (restart,))
 
     async def _blame_loading(self, store: Store, events: Sequence[Event]) -> None:
         """Raise `BrokenEvent` for the first of these events whose call cannot be loaded by itself."""

@@ -25,7 +25,7 @@ from queue_monitor.core.held_calls import HeldCalls
 from queue_monitor.core.live import ApplyResult, Live
 from queue_monitor.core.pieces import in_turns
 from queue_monitor.core.sources import CLOCK_TRUSTED_MS
-from queue_monitor.events import CallEntered, CallLeft, CallRefused, Event, SourceClock
+from queue_monitor.events import CallEntered, CallLeft, Event, SourceClock, SourceRestarted
 from queue_monitor.model import (
     CalendarDay,
     CoverageRecord,
@@ -57,6 +57,7 @@ from queue_monitor.runtime.inbox import Inbox
 from queue_monitor.runtime.journal_writer import JournalWriter, PendingBatch
 from queue_monitor.runtime.learning import Learning
 from queue_monitor.runtime.month_keys import MonthKeys
+from queue_monitor.runtime.refused_before import refused_before
 from queue_monitor.runtime.spill import Spill
 from queue_monitor.runtime.steps import Steps
 
@@ -77,9 +78,6 @@ BOUNDS_SECONDS: Final = 10.0
 
 TURN: Final = 200
 """The number of events taken before the pages, the journal and the sources get their turn again: some 30 ms."""
-
-_SAME_REFUSAL: Final = timedelta(seconds=3)
-"""The most by which the times of two sources may differ for one refused caller, with some margin."""
 
 LATE_BATCH: Final = 2000
 """The number of events that need the store which are looked up at once."""
@@ -263,31 +261,17 @@ class Pipeline:
             found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
             new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
             await self._writer.reload(store, self._live.keys_of(new), new)
-            await self._recall_refused(store, new)
+            for event in new:
+                if isinstance(event, SourceRestarted):
+                    await self._writer.reload_across(store, event)
+            for refused in await refused_before(store, new):
+                self._live.remember(refused)
             known_of = iter(found)
             async with self._still:
                 for delivery, line in waiting:
                     self._late.popleft()
                     self._apply_late(delivery, line, known_of)
                 self._writer.cut()
-
-    async def _recall_refused(self, store: Store, late: Sequence[Event]) -> None:
-        """Remember the refused callers among these as another source reported them, and they were counted, long ago.
-
-        Raises `StoreError`.
-        """
-        refused = sorted((event for event in late if isinstance(event, CallRefused)), key=attrgetter("at"))
-        legs = {(event.switch_name, event.leg_id) for event in refused}
-        told = {(event.source, event.id) for event in refused}
-        while refused:
-            begins = ends = refused[0].at
-            while refused and refused[0].at - ends <= 2 * _SAME_REFUSAL:
-                ends = refused.pop(0).at
-            for event in await store.events_between(begins - _SAME_REFUSAL, ends + _SAME_REFUSAL):
-                if not isinstance(event, CallRefused) or (event.switch_name, event.leg_id) not in legs:
-                    continue
-                if (event.source, event.id) not in told:
-                    self._live.remember(event)
 
     def _apply_late(self, delivery: Delivery, line: PendingBatch, found: Iterator[Known]) -> None:
         items: list[Event | Rejected] = [item for item in delivery.items if isinstance(item, Rejected)]

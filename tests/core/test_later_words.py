@@ -201,6 +201,30 @@ def test_a_visit_id_used_again_in_another_queue_is_a_visit_there(second: str) ->
     whatever_the_order(story)
 
 
+@pytest.mark.parametrize(("queue", "later"), [("växel", 600), ("bygglov", 600), ("bygglov", DAY)])
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_entry_of_another_contact_is_another_call_although_no_end_was_told(
+    queue: str, later: float, answered: bool
+) -> None:
+    story, visit_id = Scenario().entered(0, "1", "växel"), "luleå:1@växel"
+    if answered:
+        story.answered(10, "1", "växel")
+    story.entered(later, "2", queue, visit_id, leg_id="luleå:1").answered(later + 30, "1", "växel")
+
+    first = ("växel", "luleå:1", *(("answered", 10_000) if answered else ("unknown", None)))
+    assert told(story) == [first, (queue, "luleå:2", "answered", 30_000)]
+    assert [len(each.visits) for each in story.live.ledger.histories()] == [1, 1]
+    whatever_the_order(story)
+
+
+def test_a_wait_whose_visit_id_another_call_has_in_another_queue_is_over() -> None:
+    story = Scenario().entered(0, "1", "växel").entered(DAY, "1", "bygglov", "luleå:1@växel")
+
+    assert [(queue, outcome) for queue, _, outcome, _ in told(story)] == [("växel", "unknown"), ("bygglov", "waiting")]
+    assert {each.ended_wait_at for each in story.live.ledger.visits()} == {story.at(DAY), None}
+    whatever_the_order(story)
+
+
 @pytest.mark.parametrize("reported", [None, 60, 60.2])
 def test_who_goes_to_another_queue_under_one_visit_id_was_in_both(reported: float | None) -> None:
     story = Scenario().entered(0, "a", "växel").entered(60, "a", "bygglov", "luleå:a@växel")
@@ -535,6 +559,24 @@ def test_a_visit_that_goes_on_under_another_channel_is_one_visit_of_the_callers_
     assert (visit(story).outcome, visit(story).wait_ms) == (Outcome.ANSWERED, 8_000)
     assert contact(story).contact_id == "luleå:a"
     whatever_the_order(story)
+
+
+@pytest.mark.parametrize("placed", [{}, {"queue": "q", "leg_id": "luleå:1"}])
+def test_a_caller_who_goes_on_under_another_leg_is_one_call_in_every_queue_whatever_comes_first(
+    placed: dict[str, str],
+) -> None:
+    story = Scenario().entered(0, "a", "q", "luleå:v1", leg_id="luleå:1")
+    story._tell(CallMoved, 30, "on", visit_id="luleå:v1", new_leg_id="luleå:2", **placed)
+    story.answered(50, "a", visit="luleå:v1")
+    story.entered(111, "b", "r", "luleå:v2", leg_id="luleå:2", contact_id="luleå:2").left(131, "b", visit="luleå:v2")
+
+    for order in permutations(range(len(story.events))):
+        for asked in (False, True):
+            (only,) = stories(story, order, asked=asked)
+            assert [(visit.queue, visit.outcome, visit.wait_ms) for visit in only.visits] == [
+                ("q", Outcome.ANSWERED, 50_000),
+                ("r", Outcome.ABANDONED, 20_000),
+            ]
 
 
 def test_a_list_that_names_the_new_channel_names_the_same_caller() -> None:

@@ -112,6 +112,7 @@ def reader(tmp_path: Path, decimal: str = ",", unit: str = "seconds", form: str 
         ("04.03.2024 08:00:00;K;Ja;5 min 12 s;;;1 tim 5 s", 312_000, 3_605_000),
         ("04.03.2024 08:00:00;K;Ja;PT5M12.5S;;;PT90M", 312_500, 5_400_000),
         ("04.03.2024 08:00:00;K;Ja;312 sek;;;0,5 s", 312_000, 500),
+        ("04.03.2024 08:00:00;K;Ja;0,250000;;;0,1234567", 250, 123),
     ],
 )
 def test_waits_are_read_as_seconds_as_a_clock_or_between_times(
@@ -137,6 +138,11 @@ def test_waits_are_read_as_seconds_as_a_clock_or_between_times(
         ("04.03.2024 08:00:00;K;Ja;PT;;;", "Wait (wait)", "expected seconds"),
         ("04.03.2024 08:00:00;K;Ja;5s12m;;;", "Wait (wait)", "expected seconds"),
         ("04.03.2024 08:00:00;K;Ja;-3;;;", "Wait (wait)", "expected seconds"),
+        ("04.03.2024 08:00:00;K;Ja;0,003472222;;;", "Wait (wait)", "a part of a day, as a spreadsheet counts"),
+        ("04.03.2024 08:00:00;K;Ja;0.00346064814814815;;;", "Wait (wait)", "a part of a day, as a spreadsheet counts"),
+        ("04.03.2024 08:00:00;K;Ja;5,78704E-05;;;", "Wait (wait)", "a part of a day, as a spreadsheet counts"),
+        ("46357,4375;K;Ja;42;;;", "When (entered)", "'#####,####' is a day as a spreadsheet counts"),
+        ("46357;K;Ja;42;;;", "When (entered)", "is a day as a spreadsheet counts"),
         ("04.03.2024 08:00:00;K;Ja;;;;", "wait, answered, ended", "how long the caller waited is not told"),
         ("04.03.2024 08:00:00;K;Ja;;;;30", "wait, answered, ended", "how long the caller waited is not told"),
         ("04.03.2024 08:00:00;K;Ja;;;04.03.2024 08:01:00;90", "Talk (talk)", "longer than from the entry to the end"),

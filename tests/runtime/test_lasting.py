@@ -9,11 +9,22 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from queue_monitor.events import CallRefused, Event, RefusalReason
+from queue_monitor.events import CallMoved, CallRefused, Event, RefusalReason, SourceRestarted
 from queue_monitor.model import Counts, Level
 from queue_monitor.ports import Receipt
 from tests.examples import examples
-from tests.runtime.lasting import ZONE, Call, Monitor, connected, figures, journal_of, monitor, random_calls, recount
+from tests.runtime.lasting import (
+    SOURCE,
+    ZONE,
+    Call,
+    Monitor,
+    connected,
+    figures,
+    journal_of,
+    monitor,
+    random_calls,
+    recount,
+)
 from tests.scenario import Scenario
 
 WEDNESDAY = date(2026, 11, 18)
@@ -298,12 +309,14 @@ def turned_away(at: datetime, source: str, queue: str = "kundcenter", who: str =
 
 @pytest.mark.parametrize("starts_anew", [False, True])
 @pytest.mark.parametrize("named", ["kundcenter", "unknown"])
+@pytest.mark.parametrize("later", [0, 50], ids=["at once", "after an announcement"])
 async def test_a_refused_caller_whom_the_log_tells_of_hours_later_is_counted_once(
-    tmp_path: Path, starts_anew: bool, named: str
+    tmp_path: Path, starts_anew: bool, named: str, later: int
 ):
     url = f"sqlite:///{tmp_path / 'calls.db'}"
     refused_at = at(MONDAY, 9) + timedelta(milliseconds=700)
-    logged = [turned_away(refused_at, "log"), turned_away(refused_at, "log", who="bo")]
+    logged_at = refused_at + timedelta(seconds=later)
+    logged = [turned_away(logged_at, "log"), turned_away(logged_at, "log", who="bo")]
     async with monitor(url, at(MONDAY, 9), tmp_path) as run:
         await run.tell([turned_away(refused_at, "ami", named)])
         run.clock.advance_to(at(MONDAY, 12))
@@ -318,6 +331,125 @@ async def test_a_refused_caller_whom_the_log_tells_of_hours_later_is_counted_onc
         assert (counts.refused, counts.answered_in_time) == (2, 60)
         assert again.pipeline.publish().total.periods["day"].counts.refused == 2
         assert (await again.day(MONDAY, "kundcenter")).counts.refused == 2
+        assert [found async for found in again.store.sum_differences()] == []
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+@pytest.mark.parametrize(("later", "refused"), [(0, 0), (840, 0), (901, 1)], ids=["at once", "soon", "too late"])
+async def test_a_refused_caller_whose_entry_in_the_same_call_is_told_hours_later_was_not_refused(
+    tmp_path: Path, starts_anew: bool, later: int, refused: int
+):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    refused_at = at(MONDAY, 9)
+    got_in = Call("anna", "bygglov", refused_at + timedelta(seconds=later), "answered", 20_000).events()
+    async with monitor(url, refused_at, tmp_path) as run:
+        await run.tell([turned_away(refused_at, "ami"), turned_away(refused_at, "ami", who="bo")])
+        run.clock.advance_to(at(MONDAY, 12))
+        await tell(run, callers(MONDAY, 60, hour=11))
+        if not starts_anew:
+            await run.tell(got_in)
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        if starts_anew:
+            await again.tell(got_in)
+        counts = (await again.day(MONDAY)).counts
+        assert (counts.refused, counts.answered_in_time) == (1 + refused, 61)
+        assert again.pipeline.publish().total.periods["day"].counts == counts
+        assert [found async for found in again.store.sum_differences()] == []
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+async def test_who_gets_in_a_quarter_of_an_hour_after_being_refused_was_not_refused(tmp_path: Path, starts_anew: bool):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    refused_at = at(MONDAY, 9)
+    got_in = Call("anna", "bygglov", refused_at + timedelta(minutes=14), "answered", 20_000).events()
+    async with monitor(url, refused_at, tmp_path) as run:
+        await run.tell([turned_away(refused_at, "ami")])
+        for call in callers(MONDAY, 40, hour=9.001):
+            run.clock.advance_to(call.entered + timedelta(minutes=1))
+            await run.tell(call.events())
+        if not starts_anew:
+            await run.tell(got_in)
+        assert run.live.held_from is not None and refused_at < run.live.held_from < got_in[0].at
+    async with monitor(url, at(MONDAY, 9.7), tmp_path) as again:
+        if starts_anew:
+            await again.tell(got_in)
+        assert (await again.day(MONDAY)).counts.refused == 0
+
+
+async def test_who_was_lost_in_a_restart_just_before_a_kill_counts_once_after_the_start(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    began = at(MONDAY, 9) + timedelta(minutes=6)
+    waits = Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events()
+    talks = Call("bo", "kundcenter", at(MONDAY, 9), "answered", 20_000).events()[:2]
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, began, tmp_path) as killed:
+        await killed.tell([*waits, *talks])
+        await killed.tell([restarted])
+    async with monitor(url, began + timedelta(minutes=1), tmp_path) as again:
+        counts = again.pipeline.publish().total.periods["day"].counts
+        assert (counts.lost, counts.answered_in_time, counts.entered) == (1, 1, 2)
+        assert counts == (await again.day(MONDAY)).counts
+
+
+async def test_who_was_lost_in_a_restart_stays_lost_when_calls_are_judged_by_other_rules(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    began = at(MONDAY, 9) + timedelta(minutes=6)
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, began, tmp_path) as before:
+        await before.tell(Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events())
+        await before.tell([restarted])
+        await before.pipeline.drain()
+    async with monitor(url, began + timedelta(minutes=1), tmp_path, Scenario(limit_seconds=200).rules) as after:
+        counts = after.pipeline.publish().total.periods["day"].counts
+        assert (counts.lost, counts.entered) == (1, 1)
+        assert counts == (await after.day(MONDAY)).counts
+
+
+async def test_under_which_leg_a_caller_went_on_may_be_told_hours_later(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    first, second = (
+        Call(name, queue, at(MONDAY, 9) + timedelta(minutes=minutes), how, 20_000).events()
+        for name, queue, minutes, how in (("a", "kundcenter", 0, "answered"), ("b", "bygglov", 3, "abandoned"))
+    )
+    entered = structs.replace(second[0], leg_id="pbx:b", contact_id="pbx:b")
+    told_at = at(MONDAY, 9) + timedelta(seconds=10)
+    moved = CallMoved(
+        id="moved", source=SOURCE, switch="pbx", observed_at=told_at, visit_id="pbx:a/1", new_leg_id="pbx:b"
+    )
+    async with monitor(url, at(MONDAY, 9.1), tmp_path) as run:
+        await run.tell([*first, entered, *second[1:]])
+        assert (await run.day(MONDAY)).counts.entered == 2
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        await tell(again, callers(MONDAY, 60, hour=11))
+        await again.tell([moved])
+        assert (await again.day(MONDAY)).counts.entered == 61
+        assert [found async for found in again.store.sum_differences()] == []
+
+
+@pytest.mark.parametrize("starts_anew", [False, True])
+async def test_who_waited_when_the_switch_began_anew_is_lost_however_late_that_is_told(
+    tmp_path: Path, starts_anew: bool
+):
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    waits = Call("anna", "kundcenter", at(MONDAY, 9), "waits", 0).events()
+    began = at(MONDAY, 9) + timedelta(minutes=2)
+    restarted = SourceRestarted(id="began", source=SOURCE, switch="pbx", observed_at=began, switch_time=began)
+    async with monitor(url, at(MONDAY, 9), tmp_path) as run:
+        await run.tell(waits)
+        for call in callers(MONDAY, 120, hour=10):
+            run.clock.advance_to(call.entered + timedelta(minutes=1))
+            run.pipeline.say_own_words()
+            await run.tell(call.events())
+        assert (await run.day(MONDAY)).counts.unknown == 1
+        assert not run.live.ledger.is_open_call("pbx", "pbx:anna") and run.live.ledger.history("pbx:anna") is None
+        if not starts_anew:
+            await run.tell([restarted])
+    async with monitor(url, at(MONDAY, 13), tmp_path) as again:
+        if starts_anew:
+            await again.tell([restarted])
+        counts = (await again.day(MONDAY)).counts
+        assert (counts.unknown, counts.lost, counts.answered_in_time) == (0, 1, 120)
+        assert again.pipeline.publish().total.periods["day"].counts == counts
         assert [found async for found in again.store.sum_differences()] == []
 
 
