@@ -292,7 +292,7 @@ def test_night_is_calm_and_tells_when_it_opens(look: Look) -> None:
     ],
 )
 def test_a_crisis_goes_on_at_night_on_the_wall_too(look: Look, language: str, words: str) -> None:
-    """Who opens in the morning reads it before the first call."""
+    """The person who opens in the morning reads it before the first call."""
     with serving(sample.crisis_at_night()) as server:
         page = look(server, f"?lang={language}")
 

@@ -92,7 +92,7 @@ async def loaded(folder: Path, today: date) -> tuple[dict[str, int], int]:
 
 
 def held_by(root: object, but_for: Sequence[object]) -> int:
-    """How many objects can be reached from one by other ways than through these, code left out."""
+    """Count the objects that can be reached from one by other ways than through these, code left out."""
     seen = {id(root), *map(id, but_for)}
     found = [root]
     for each in found:
