@@ -324,6 +324,7 @@ async def test_every_static_file_is_inside_the_package() -> None:
         "lead.html",
         "public.html",
         "sign-in.html",
+        "small-page.html",
         "wallboard.html",
     }
 
