@@ -776,11 +776,11 @@ class Live:
         """
         known: dict[str, str] = {queue_key(queue): queue for queue in self.windows.queues() if queue}
         known.update(self.known_queues.names)
-        return sorted((queue for queue in known.values() if self._is_watched(queue)), key=queue_key)
+        return sorted(filter(self._is_watched, known.values()), key=queue_key)
 
     def _is_watched(self, queue: str) -> bool:
         switches = self.known_queues.switches((queue,))
-        return not switches or any(map(self.sources.watches, switches))
+        return not switches or bool(self.sources.watched_of(switches))
 
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
@@ -832,7 +832,7 @@ class Live:
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
         """Return the watched switches that have reported these queues; all switches where none has."""
-        known = filter(self.sources.watches, self.known_queues.switches(queues))
+        known = self.sources.watched_of(self.known_queues.switches(queues))
         return tuple(sorted(known) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:

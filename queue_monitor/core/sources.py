@@ -120,13 +120,14 @@ class Sources:
         """Watch these sources alone from the start on. `switches`: the switch of each source in the settings."""
         self._watched = switches
 
-    def watches(self, switch: str) -> bool:
-        """Return whether a source of this switch is watched, connected or not."""
-        return self._watched is None or switch in self._watched.values()
+    def watched_of(self, switches: Collection[str]) -> Collection[str]:
+        """Return those of these switches of which a source is watched, connected or not."""
+        return switches if self._watched is None else set(switches).intersection(self._watched.values())
 
     def _of_the_settings(self) -> Iterator[_Source]:
         """Yield the sources that are watched."""
-        return (source for source in self._sources.values() if self._watched is None or source.name in self._watched)
+        known, watched = self._sources.values(), self._watched
+        return iter(known) if watched is None else (source for source in known if source.name in watched)
 
     def logs(self) -> set[str]:
         """Return the names of the sources that are logs."""
