@@ -27,7 +27,7 @@ import httpx
 from queue_monitor.api import create_app
 from queue_monitor.api.json.status import status_body, status_in_pieces
 from queue_monitor.api.pages.board import board_body
-from queue_monitor.app.interpreter import collect_seldom, switch_often
+from queue_monitor.app.interpreter import collect_seldom, load_threads, switch_often
 from queue_monitor.clock import SystemClock
 from queue_monitor.core.calendar import Calendar, DayHours
 from queue_monitor.core.live import Live
@@ -273,7 +273,8 @@ async def longest_holds(centre: Centre, seconds: float) -> tuple[list[float], li
     app = create_app(figures, SystemClock())  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         (await client.get("/healthz")).raise_for_status()  # the framework makes itself ready at the first question
-        collect_seldom()  # as the service does
+        await load_threads()  # as the service does
+        collect_seldom()
         switch_often()
         late: list[float] = []
         answers: list[float] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -104,3 +105,14 @@ def test_the_minutes_and_the_figures_are_nothing_that_a_collection_looks_at():
 
     assert not gc.is_tracked(Slot())
     assert not any(map(gc.is_tracked, (snapshot.total, *snapshot.queues, *snapshot.total.periods.values())))
+
+
+def test_what_hands_work_to_threads_is_loaded_before_anybody_asks() -> None:
+    """The first scrape would otherwise wait for modules to be read, and all others with it."""
+    program = (
+        "import asyncio, sys; import queue_monitor.api; from queue_monitor.app.interpreter import load_threads;"
+        " asyncio.run(load_threads()); before = set(sys.modules);"
+        " from starlette.concurrency import run_in_threadpool; asyncio.run(run_in_threadpool(int));"
+        " print(len(set(sys.modules) - before))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"0\n"

@@ -1,10 +1,12 @@
-"""Sets Python's garbage collection and thread switching, so that nothing is held up while callers wait."""
+"""Sets Python's garbage collection and its threads, so that nothing is held up while callers wait."""
 
 import gc
 import sys
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from starlette.concurrency import run_in_threadpool
 
 from queue_monitor.ports import Clock
 
@@ -43,6 +45,11 @@ def switch_often() -> None:
     Python's own five are too many: the loop waits that long after each poll.
     """
     sys.setswitchinterval(0.001)
+
+
+async def load_threads() -> None:
+    """Load now what hands work to threads; where it is first needed it holds the event loop for some 20 ms."""
+    await run_in_threadpool(int)
 
 
 async def collect_at_night(clock: Clock, zone: ZoneInfo) -> None:

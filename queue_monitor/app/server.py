@@ -19,7 +19,7 @@ from queue_monitor.api.guard.connections import bounded, room
 from queue_monitor.app import reporting
 from queue_monitor.app.dated_rules import take_rules
 from queue_monitor.app.demo import clock_of
-from queue_monitor.app.interpreter import collect_at_night, collect_seldom, switch_often
+from queue_monitor.app.interpreter import collect_at_night, collect_seldom, load_threads, switch_often
 from queue_monitor.app.owned_store import own_store, record_settings
 from queue_monitor.app.registry import build_adapter
 from queue_monitor.app.renewal import Renewal
@@ -83,6 +83,7 @@ async def serve(
                 await service.pipeline.start()
                 await service.alerts.round.start()
                 await record_settings(store, config, clock)
+                await load_threads()
                 collect_seldom()
                 switch_often()
                 entrance.let_in(service.app)
