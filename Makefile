@@ -33,6 +33,7 @@ lint: $(VENV)/dev.stamp  ## ruff and mypy
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
+	$(python) -m mypy benchmarks
 
 bench: $(VENV)/dev.stamp  ## measure; results are printed
 	@for file in $(wildcard benchmarks/bench_*.py); do echo "== $$file"; $(python) $$file || exit 1; done

@@ -20,6 +20,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from importlib.metadata import version
+from typing import Any
 
 from queue_monitor.app.interpreter import collect_seldom
 from queue_monitor.core.calendar import Calendar, DayHours
@@ -53,7 +54,8 @@ def bare_calls(how_many: int) -> list[Event]:
         leg = f"bench:1795507200.{number}"
         visit = f"{leg}@1795507200.{number:06}"
         entered = began + timedelta(seconds=number / 3)
-        common = {"source": SOURCE, "switch": "bench", "visit_id": visit, "contact_id": leg, "leg_id": leg}
+        common: dict[str, Any] = {"source": SOURCE, "switch": "bench"}
+        common |= {"visit_id": visit, "contact_id": leg, "leg_id": leg}
         for kind, at, fields in (
             (CallEntered, entered, {"queue": "kundcenter", "position": 1}),
             (CallAnswered, entered + timedelta(seconds=40), {"agent_id": f"bench:agent {number % 50}"}),
@@ -81,9 +83,7 @@ def seconds(events: list[Event], *, records: bool = False, forecast: bool = Fals
 
 
 def settle(live: Live) -> None:
-    live.settle()
-    if live.records:
-        live.take_records()
+    live.take_records()  # settles first; there are none where changes are not noted
 
 
 def measure(name: str, events: list[Event], rounds: int, **beside: bool) -> None:

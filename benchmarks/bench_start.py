@@ -86,7 +86,7 @@ def calls(number: int, ends: datetime) -> list[Event]:
                     observed_at=at,
                     switch_time=at,
                     visit_id=visit,
-                    **fields,
+                    **fields,  # type: ignore[arg-type]
                 )
                 events.append(made)
     return sorted(events, key=lambda event: event.at)
