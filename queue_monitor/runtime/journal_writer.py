@@ -183,9 +183,6 @@ class JournalWriter:
                 await line.ack(line.receipt)
             except OSError as error:  # the events are kept: the source sends or reads them again, and none counts twice
                 log.warning("not acknowledged: %s", error)
-        if self.is_idle and self._spill is not None and self._spill_used:
-            await self._spill.clear()
-            self._spill_used = False
         return written
 
     def _next(self) -> Turn:
@@ -365,13 +362,27 @@ class JournalWriter:
         try:
             await self._spill.keep(Left(event, line.by_sender) for line in waiting for event in line.events)
         except OSError as error:
-            if not self._spill_error:
-                log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
-            self._spill_error = True
+            self._note_spill_error(error)
             return
         self._spill_used, self._spill_error = True, False
         for line in waiting:
             line.spilled = True
+
+    async def clear_spill(self) -> None:
+        """Empty the file of what waited: all that was ever taken is committed. A file that stays is tried again."""
+        if self._spill is None or not self._spill_used:
+            return
+        try:
+            await self._spill.clear()
+        except OSError as error:  # at a start it is read once more, and the journal knows its events
+            self._note_spill_error(error)
+            return
+        self._spill_used = self._spill_error = False
+
+    def _note_spill_error(self, error: OSError) -> None:
+        if not self._spill_error and self._spill is not None:
+            log.error("spill failed path=%s error=%s", self._spill.path, error.strerror or error)
+        self._spill_error = True
 
     async def recover(self) -> list[Left]:
         """Return the events that an earlier process left on disk; the file is emptied once all

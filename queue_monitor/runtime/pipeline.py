@@ -245,33 +245,35 @@ class Pipeline:
         )
 
     async def _take_late(self, store: Store) -> None:
-        """Take the deliveries that wait for the store: look up which events it has, and load the calls of the others.
+        """Take one batch of the deliveries that wait for the store: look up which events it has, and load the calls of
+        the others. The rest waits until this batch is committed.
 
         Raises `StoreError`; what was not taken waits on.
         """
-        while self._late:
-            waiting: list[tuple[Delivery, PendingBatch]] = []
-            size = 0
-            for delivery, line in self._late:
-                if waiting and size + len(line.events) > LATE_BATCH:
-                    break
-                waiting.append((delivery, line))
-                size += len(line.events)
-            events = [event for _, line in waiting for event in line.events]
-            found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
-            new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
-            await self._writer.reload(store, self._live.keys_of(new), new)
-            for event in new:
-                if isinstance(event, SourceRestarted):
-                    await self._writer.reload_across(store, event)
-            for refused in await refused_before(store, new):
-                self._live.remember(refused)
-            known_of = iter(found)
-            async with self._still:
-                for delivery, line in waiting:
-                    self._late.popleft()
-                    self._apply_late(delivery, line, known_of)
-                self._writer.cut()
+        waiting: list[tuple[Delivery, PendingBatch]] = []
+        size = 0
+        for delivery, line in self._late:
+            if waiting and size + len(line.events) > LATE_BATCH:
+                break
+            waiting.append((delivery, line))
+            size += len(line.events)
+        if not waiting:
+            return
+        events = [event for _, line in waiting for event in line.events]
+        found = [Known.NEW] * len(events) if self._rebuilds else await store.look_up(events)
+        new = [event for event, known in zip(events, found, strict=True) if known is Known.NEW]
+        await self._writer.reload(store, self._live.keys_of(new), new)
+        for event in new:
+            if isinstance(event, SourceRestarted):
+                await self._writer.reload_across(store, event)
+        for refused in await refused_before(store, new):
+            self._live.remember(refused)
+        known_of = iter(found)
+        async with self._still:
+            for delivery, line in waiting:
+                self._late.popleft()
+                self._apply_late(delivery, line, known_of)
+            self._writer.cut()
 
     def _apply_late(self, delivery: Delivery, line: PendingBatch, found: Iterator[Known]) -> None:
         items: list[Event | Rejected] = [item for item in delivery.items if isinstance(item, Rejected)]
@@ -724,6 +726,7 @@ class Pipeline:
             if holding.is_ahead:
                 await holding.step_back(self._is_idle)
         if self._is_idle():
+            await self._writer.clear_spill()
             await self._look_after(self._store)
 
     def _is_idle(self) -> bool:

@@ -1,9 +1,10 @@
 """The corridor: one writer, the journal beside it, and what it shows."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
 from queue_monitor.forecast import QueueState
 from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
-from queue_monitor.model import Outcome
+from queue_monitor.model import Known, Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
 from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
@@ -208,6 +209,60 @@ async def test_once_the_database_is_back_the_disk_is_emptied_and_nothing_is_doub
     assert not spill.exists()
     assert len(corridor.store.events) == 1
     assert corridor.settled == ["delivery"]
+
+
+async def test_what_needs_the_store_is_committed_batch_by_batch_and_stays_on_disk_until_all_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("queue_monitor.runtime.pipeline.LATE_BATCH", 1)
+    spill = tmp_path / "spill.jsonl"
+    corridor = Corridor(spill=spill)
+    corridor.store.broken = "the database is away"
+    corridor.live.hold_from(corridor.story.at(3600))  # memory does not hold the calls of before
+    for second, who in enumerate(("anna", "bo", "cia")):
+        corridor.take(*corridor.story.entered(second, who).answered(60, who).events[-1:])
+    await corridor.pipeline.write()
+    real = await corridor.store.real()
+    look_up, looks = real.look_up, 0
+
+    async def away_at_the_second(events: Sequence[Event]) -> Sequence[Known]:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise StoreError("away again")
+        return await look_up(events)
+
+    monkeypatch.setattr(real, "look_up", away_at_the_second)
+    corridor.store.broken = ""
+    await corridor.pipeline.write()
+    after_one = corridor.settled.copy(), spill.read_bytes().count(b"\n")
+    await corridor.pipeline.write()
+
+    assert after_one == (["delivery"], 3)
+    assert corridor.settled == ["delivery"] * 3
+    assert not spill.exists()
+
+
+async def test_a_file_of_what_waited_that_cannot_be_removed_stops_nothing_and_is_removed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    spill = tmp_path / "spill.jsonl"
+    corridor = Corridor(spill=spill)
+    corridor.store.broken = "the database is away"
+    corridor.take(*corridor.story.entered(0, "anna").events)
+    await corridor.pipeline.write()
+    corridor.store.broken = ""
+
+    with monkeypatch.context() as while_held:
+        while_held.setattr(Spill, "clear", AsyncMock(side_effect=PermissionError("not yours")))
+        await corridor.pipeline.write()
+        await corridor.pipeline.write()
+        is_there = spill.exists()
+    await corridor.pipeline.write()
+
+    assert (is_there, spill.exists()) == (True, False)
+    assert caplog.text.count("spill failed") == 1
+    assert len(corridor.store.events) == 1
 
 
 async def test_a_line_cut_short_by_a_crash_is_passed_over_and_the_rest_is_kept(tmp_path: Path):
