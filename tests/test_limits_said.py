@@ -12,6 +12,7 @@ from httpx import AsyncClient
 from msgspec import structs
 
 from queue_monitor.config import Config
+from queue_monitor.model import DefinitionId
 from tests.reports.looked import plain
 from tests.runtime.lasting import Call
 from tests.runtime.test_lasting import at, tell
@@ -109,4 +110,42 @@ async def test_a_report_sealed_with_no_change_of_limits_has_the_same_bytes_as_ev
     async with asked(tmp_path / "calls.db", ((300, 20),) * 3) as client:
         report = await client.get("/history/report", params={"period": "2026-10", "format": "json"})
 
-    assert '"limits"' not in report.text
+    assert '"earlier_targets"' not in report.text
+
+
+async def test_a_year_says_which_targets_held_before_the_one_that_its_days_are_held_against(tmp_path: Path):
+    """The share that is aimed at changes twice, the formula once, and the limit never."""
+    config = config_of(tmp_path / "calls.db")
+    targets = (
+        structs.replace(config.target, ratio=0.85, definition=DefinitionId.D3),
+        structs.replace(config.target, ratio=0.8),
+        structs.replace(config.target, ratio=0.9),
+    )
+    for first, target in zip(CHANGES, targets, strict=True):
+        async with started(tmp_path / "calls.db", structs.replace(config, target=target), first, 7) as run:
+            run.clock.advance_to(at(first, 18))
+            await tell(run, [Call(str(first), "kundcenter", at(first, 9), "answered", 100_000)])
+    asked_for = {"period": "year", "day": "2026-01-01"}
+    last = structs.replace(config, target=targets[-1])
+    async with started(tmp_path / "calls.db", last, date(2027, 1, 12), 12) as run:
+        run.pipeline.publish()
+        async with client_of(run) as client:
+            places = {
+                "page": await client.get("/history", params=asked_for),
+                "another formula": await client.get("/history", params=asked_for | {"definition": "D1"}),
+                "file": await client.get("/history/file", params=asked_for | {"format": "csv"}),
+                "report": await client.get("/history/report", params={"period": "2026"}),
+                "november": await client.get("/history", params={"period": "month", "day": "2026-11-01"}),
+                "in English": await client.get("/history", params=asked_for | {"lang": "en"}),
+            }
+
+    words = {name: plain(answer.text) for name, answer in places.items()}
+    for place in ("page", "another formula", "file", "report"):
+        text = words[place]
+        assert "Till och med 2026-10-07 var målet 85 %; här jämförs alla dagar med 90 %." in text, place
+        assert "Från 2026-10-08 till och med 2026-10-20 var målet 80 %; här jämförs alla dagar med 90 %." in text, place
+        assert "Till och med 2026-10-07 gällde räknesättet D3." in text, place
+        assert "bedömda efter gränsen" not in text.partition("Underlag för granskning")[0], place
+    assert "var målet" not in words["november"]
+    said_so = "From 2026-10-08 to 2026-10-20 the target was 80%; here all days are held against 90%."
+    assert said_so in words["in English"]

@@ -263,8 +263,8 @@ def _status_routes(figures: Figures, clock: Clock, language: str) -> APIRouter:
                     of_whom = (name or pen.say("lead.all"), periods)
                     ends = periods[-1].end - timedelta(microseconds=1)
                     days = periods[0].start.astimezone(zone).date(), ends.astimezone(zone).date()
-                    limits = snapshot.limits_before(*days, target)
-                    rows = written_csv([of_whom], pen, about_words(pen, note, limits))
+                    earlier = texts.earlier_target_words(snapshot.targets_before(*days, target), target, reply_language)
+                    rows = written_csv([of_whom], pen, about_words(pen, note, earlier))
                 else:
                     rows = intervals_table(periods, snapshot.target, zone, note)
                 return as_table(request, rows, f"intervals-{step.value}")

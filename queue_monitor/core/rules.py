@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from queue_monitor.core.calendar import Calendar
-from queue_monitor.model import EarlierLimits, ExitPolicy, RiskLevels, Target
+from queue_monitor.model import EarlierTarget, ExitPolicy, RiskLevels, Target
 from queue_monitor.queues import QueueKey, keys_of, queue_key
 
 
@@ -86,18 +86,20 @@ class Rules(Struct, frozen=True, kw_only=True):
         return " ".join(f"{first} {rules.judged_by_version}" for first, rules in self.dated)
 
     @property
-    def earlier_limits(self) -> tuple[EarlierLimits, ...]:
-        """Return the limits that held before the newest ones, the oldest first, which held for all days before too."""
-        found: list[EarlierLimits] = []
+    def earlier_targets(self) -> tuple[EarlierTarget, ...]:
+        """Return the targets that held before the newest, the oldest first, which held for all days before too."""
+        found: list[EarlierTarget] = []
         since: date | None = None
         for (_, before), (first, after) in pairwise(self.dated):
-            its = EarlierLimits(
+            its = EarlierTarget(
                 since=since,
                 until=first - timedelta(days=1),
                 limit_seconds=before.target.limit_seconds,
                 short_abandon_seconds=before.target.short_abandon_seconds,
+                ratio=before.target.ratio,
+                definition=before.target.definition,
             )
-            if not its.are_those_of(after.target):
+            if not its.is_like(after.target):
                 found.append(its)
                 since = first
         return tuple(found)

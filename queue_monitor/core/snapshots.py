@@ -123,7 +123,7 @@ class Snapshots:
             totals_talks=live.windows.talks(),
             walls=tuple(walls),
             callers_since=live.callers.known_since(now),
-            earlier_limits=live.rules.earlier_limits,
+            earlier_targets=live.rules.earlier_targets,
         )
 
     def of_alerts(self, now: datetime) -> Snapshot:

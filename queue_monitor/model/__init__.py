@@ -36,10 +36,11 @@ from queue_monitor.model.calls import (
     Visit,
 )
 from queue_monitor.model.figures import (
+    TOLD_OF_A_TARGET,
     Coverage,
     CoverageRecord,
     DefinitionId,
-    EarlierLimits,
+    EarlierTarget,
     ExitPolicy,
     HalfHour,
     HistoryRow,
@@ -52,7 +53,7 @@ from queue_monitor.model.figures import (
     WaitFigures,
     WaitSums,
     WeekSlot,
-    limits_before,
+    targets_before,
 )
 from queue_monitor.model.hours import CalendarDay, Disagreement, Hours, HoursDoubt, PlannedClosure
 from queue_monitor.model.imports import ImportedFile, ImportRecord
@@ -120,6 +121,7 @@ __all__ = [
     "LEFT_OTHERWISE",
     "LOST_OUTCOMES",
     "NAMED_COUNTS",
+    "TOLD_OF_A_TARGET",
     "UNDECIDED",
     "Access",
     "Acknowledgement",
@@ -154,7 +156,7 @@ __all__ = [
     "DifferenceCause",
     "DifferenceRecord",
     "Disagreement",
-    "EarlierLimits",
+    "EarlierTarget",
     "ExitPolicy",
     "ExpectedWait",
     "Forecast",
@@ -220,6 +222,6 @@ __all__ = [
     "WaitingNow",
     "WallNow",
     "WeekSlot",
-    "limits_before",
+    "targets_before",
     "whole_crises",
 ]

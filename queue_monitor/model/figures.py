@@ -96,31 +96,39 @@ class Target(Struct, frozen=True, kw_only=True):
         return (ratio or 0.0) <= self.refused_limit_ratio
 
 
-class EarlierLimits(Struct, frozen=True, kw_only=True):
-    """The limits (s) that calls of some days are judged by, where those of later days differ.
+TOLD_OF_A_TARGET: Final = ("limit_seconds", "short_abandon_seconds", "ratio", "definition")
+"""The fields of a target that the figures of a day are told by."""
 
-    `since`: the first of the days; None where they held on all days before `until` too, or from a period's first day.
+
+class EarlierTarget(Struct, frozen=True, kw_only=True):
+    """The target of some days, as far as figures are told by it, where later days had another one.
+
+    `since`: the first of the days; None where it held on all days before `until` too, or from a period's first day.
     `until`: the last of the days.
+    `limit_seconds`, `short_abandon_seconds`: calls of these days are judged by them.
+    `ratio`, `definition`: the share that was aimed at, and the formula that measured it.
     """
 
     since: date | None
     until: date
     limit_seconds: int
     short_abandon_seconds: int
+    ratio: float
+    definition: DefinitionId
 
-    def are_those_of(self, target: Target) -> bool:
-        """Return whether the target has the same limits."""
-        return (self.limit_seconds, self.short_abandon_seconds) == (target.limit_seconds, target.short_abandon_seconds)
+    def is_like(self, target: Target) -> bool:
+        """Return whether the target says the same."""
+        return all(getattr(self, name) == getattr(target, name) for name in TOLD_OF_A_TARGET)
 
 
-def limits_before(
-    earlier: Iterable[EarlierLimits], first: date, last: date, target: Target
-) -> tuple[EarlierLimits, ...]:
-    """Return by which other limits than those of its last day, which are the target's, days of a period are judged."""
+def targets_before(
+    earlier: Iterable[EarlierTarget], first: date, last: date, target: Target
+) -> tuple[EarlierTarget, ...]:
+    """Return the other targets than that of its last day, which is given, that held on days of a period."""
     return tuple(
         structs.replace(each, since=each.since if each.since is not None and each.since > first else None)
         for each in earlier
-        if first <= each.until < last and not each.are_those_of(target)
+        if first <= each.until < last and not each.is_like(target)
     )
 
 

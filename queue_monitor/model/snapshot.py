@@ -10,7 +10,7 @@ from msgspec import Struct
 from queue_monitor.events import SILENT, AgentActivity
 from queue_monitor.model.alerts import AlertsNow
 from queue_monitor.model.calls import RepeatCallers
-from queue_monitor.model.figures import EarlierLimits, Period, TalkSums, Target, WaitBuckets, limits_before
+from queue_monitor.model.figures import EarlierTarget, Period, TalkSums, Target, WaitBuckets, targets_before
 from queue_monitor.model.hours import Disagreement, Hours
 from queue_monitor.model.journal import JournalNow
 from queue_monitor.model.risk import RiskFigures
@@ -328,7 +328,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     `hours_disagreements`: where switch and calendar disagree about today.
     `totals`: all-time counts per queue at visit level.
     `kept_from`: calls before this are no longer kept; None when all are.
-    `earlier_limits`: the limits that held before the newest ones, the oldest first.
+    `earlier_targets`: the targets that held before the newest, the oldest first.
     `callers_since`: today's callers are told apart from this moment on; None where the sources do not tell who calls.
     """
 
@@ -358,12 +358,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     totals_talks: dict[str, "TalkSums"] = {}
     walls: tuple[WallNow, ...] = ()
     callers_since: datetime | None = None
-    earlier_limits: tuple[EarlierLimits, ...] = ()
+    earlier_targets: tuple[EarlierTarget, ...] = ()
 
-    def limits_before(self, first: date, last: date, target: Target) -> tuple[EarlierLimits, ...]:
-        """Return the other limits that held on some of these days before those of the last of them, or of today.
+    def targets_before(self, first: date, last: date, target: Target) -> tuple[EarlierTarget, ...]:
+        """Return the other targets that held on some of these days before that of the last of them, or of today.
 
         `target`: the target of that day.
         """
         last = min(last, self.at.astimezone(ZoneInfo(self.time_zone)).date())
-        return limits_before(self.earlier_limits, first, last, target)
+        return targets_before(self.earlier_targets, first, last, target)

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from queue_monitor.core import service_level
 from queue_monitor.core.service_level import Parts
-from queue_monitor.model import Counts, Coverage, DefinitionId, EarlierLimits, PassedOn, Target, WaitFigures
+from queue_monitor.model import Counts, Coverage, DefinitionId, EarlierTarget, PassedOn, Target, WaitFigures
 from queue_monitor.ports import StoreError
 
 FORM: Final = 1
@@ -226,8 +226,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     `calls_kept_from`: the first day of kept calls, when the report was first made; None where all were kept.
     `simulated`: true when no real person called.
     `imports`: the imports that calls of the period came from.
-    `limits`: the other limits that held on some of its days, before those of its last day; unset where none did, so
-        that the bytes of what was sealed before they were kept stay the same.
+    `earlier_targets`: the other targets that held on some of its days, before that of its last day; unset where none
+        did, so that the bytes of what was sealed before they were kept stay the same.
     """
 
     form: int = FORM
@@ -260,7 +260,7 @@ class ReportData(Struct, frozen=True, kw_only=True):
     calls_kept_from: date | None = None
     simulated: bool = False
     imports: tuple[ImportFact, ...] = ()
-    limits: tuple[EarlierLimits, ...] | UnsetType = UNSET
+    earlier_targets: tuple[EarlierTarget, ...] | UnsetType = UNSET
 
 
 _decoder: Final = msgspec.json.Decoder(ReportData)

@@ -67,7 +67,7 @@ def document_of(report: Report, language: str) -> Document:
         sentence=sentence(report, pen),
         verdict=_verdict(report, pen),
         meets=_meets(data),
-        definition=" ".join((f"{definition.value}: {pen.definition(definition)}.", *_earlier_limits(data, pen))),
+        definition=" ".join((f"{definition.value}: {pen.definition(definition)}.", *_earlier_targets(data, pen))),
         preliminary=pen.say("report.preliminary", day=data.through.isoformat()) if report.is_preliminary else "",
         simulated=pen.say("report.simulated") if data.simulated else "",
         facts=_facts(data, pen),
@@ -116,13 +116,13 @@ def sentence(report: Report, pen: ReportPen) -> str:
     )
 
 
-def _earlier_limits(data: ReportData, pen: ReportPen) -> Iterator[str]:
-    """Yield by which other limits calls of the period were judged, in sentences.
+def _earlier_targets(data: ReportData, pen: ReportPen) -> Iterator[str]:
+    """Yield what the target was on earlier days of the period, in sentences.
 
     What was sealed before the days of the limits were kept says only that there were others.
     """
-    if data.limits is not UNSET:
-        yield from texts.limit_words(data.limits, data.target, pen.language)
+    if data.earlier_targets is not UNSET:
+        yield from texts.earlier_target_words(data.earlier_targets, data.target, pen.language)
         return
     used = {(rules.limit_seconds, rules.short_abandon_seconds) for rules in data.rules}
     if len(used) != 1 and data.target.since and data.target.since > data.first:

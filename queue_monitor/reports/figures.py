@@ -15,7 +15,7 @@ from queue_monitor.core.queue_coverage import coverage_of_day
 from queue_monitor.core.rules import Rules
 from queue_monitor.core.windows import Calendars
 from queue_monitor.history import PastSums
-from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target, limits_before
+from queue_monitor.model import LOST_OUTCOMES, Coverage, CoverageRecord, Level, SumRow, Target, targets_before
 from queue_monitor.ports import ReportStore
 from queue_monitor.queues import keys_of, queue_key
 from queue_monitor.reports import alerts, bridge
@@ -166,7 +166,7 @@ async def gathered(
         calls_kept_from=None if calls_are_kept else complete["calls"],
         simulated=await store.is_simulated(),
         imports=await _imports(store, period, zone, previous),
-        limits=limits_before(rules.earlier_limits, period.first, through, target) or UNSET,
+        earlier_targets=targets_before(rules.earlier_targets, period.first, through, target) or UNSET,
     )
 
 

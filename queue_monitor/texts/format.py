@@ -1,12 +1,13 @@
 """Numbers, times and waits as a person reads them, and the words for what the core decides."""
 
 import math
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from queue_monitor.model import (
+    TOLD_OF_A_TARGET,
     Alert,
     AlertChange,
     AlertKind,
@@ -14,7 +15,7 @@ from queue_monitor.model import (
     Counts,
     Coverage,
     DefinitionId,
-    EarlierLimits,
+    EarlierTarget,
     Outcome,
     RiskFigures,
     Status,
@@ -185,19 +186,57 @@ def outcome_words(outcome: Outcome, language: str = "sv") -> str:
     return say(f"outcome.{outcome.value}", language)
 
 
-def limit_words(limits: Iterable[EarlierLimits], target: Target, language: str = "sv") -> tuple[str, ...]:
+class _Stretch(NamedTuple):
+    since: date | None
+    until: date
+    value: Any
+
+
+def _stretches(earlier: Iterable[EarlierTarget], target: Target, field: str) -> Iterator[_Stretch]:
+    """Yield the stretches of days on which a field of the target was another than it is, each whole."""
+    found: _Stretch | None = None
+    for its in earlier:
+        value = getattr(its, field)
+        if found is not None and found.value == value and its.since == found.until + timedelta(days=1):
+            found = found._replace(until=its.until)
+            continue
+        if found is not None:
+            yield found
+        found = None if value == getattr(target, field) else _Stretch(its.since, its.until, value)
+    if found is not None:
+        yield found
+
+
+def limit_words(earlier: Iterable[EarlierTarget], target: Target, language: str = "sv") -> tuple[str, ...]:
     """Return by which other limits than the target's calls of some days are judged, a sentence for each."""
-    found = []
-    for its in limits:
-        key = "limits.until" if its.since is None else "limits.between"
-        which = say(key, language, since=its.since, until=its.until)
-        for name, earlier, now in (
-            ("limits.earlier", its.limit_seconds, target.limit_seconds),
-            ("limits.earlier_short", its.short_abandon_seconds, target.short_abandon_seconds),
-        ):
-            if earlier != now:
-                found.append(say(name, language, which=which, earlier=span(earlier, language)))
-    return tuple(found)
+    return _earlier_words(earlier, target, ("limit_seconds", "short_abandon_seconds"), language)
+
+
+def earlier_target_words(earlier: Iterable[EarlierTarget], target: Target, language: str = "sv") -> tuple[str, ...]:
+    """Return the other limits, shares and formulas that held on some days, a sentence for each."""
+    return _earlier_words(earlier, target, TOLD_OF_A_TARGET, language)
+
+
+def _earlier_words(
+    earlier: Iterable[EarlierTarget], target: Target, fields: Iterable[str], language: str
+) -> tuple[str, ...]:
+    known = tuple(earlier)
+    found = [(each, field) for field in fields for each in _stretches(known, target, field)]
+    in_order = sorted(found, key=lambda one: one[0].until)
+    return tuple(_stretch_words(field, each, target, language) for each, field in in_order)
+
+
+def _stretch_words(field: str, its: _Stretch, target: Target, language: str) -> str:
+    """Return what a field of the target was on some days, as a sentence."""
+    days = {"since": its.since, "until": its.until}
+    ends = "until" if its.since is None else "between"
+    if field == "ratio":
+        shares = {"earlier": plain_percent(its.value, language), "now": plain_percent(target.ratio, language)}
+        return say(f"earlier.ratio_{ends}", language, **days, **shares)
+    if field == "definition":
+        return say(f"earlier.definition_{ends}", language, **days, earlier=its.value.value)
+    name = "limits.earlier" if field == "limit_seconds" else "limits.earlier_short"
+    return say(name, language, which=say(f"limits.{ends}", language, **days), earlier=span(its.value, language))
 
 
 def percent(ratio: float | None, target: float | None = None, language: str = "sv") -> str:

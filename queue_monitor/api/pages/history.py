@@ -157,9 +157,11 @@ def _add_files(
         title = pen.say("file.title", period=shown.label(reply_language), queue=rows[0][0])
         imports = await figures.imports(shown.first, shown.last)
         kept = kept_note(snapshot, start, reply_language)
-        limits = snapshot.limits_before(shown.first, shown.last, target)
+        earlier = texts.earlier_target_words(
+            snapshot.targets_before(shown.first, shown.last, target), target, reply_language
+        )
         of_pool = [f"{pen.say('queues')}: {shown_queues(snapshot, face.queues)}"] if is_pool(face) else []
-        notes = (*of_pool, *about_words(pen, kept, limits), *imported_words(pen, imports))
+        notes = (*of_pool, *about_words(pen, kept, earlier), *imported_words(pen, imports))
         name = f"{ADDRESS[1:]}-{shown.first.isoformat()}-{shown.last.isoformat()}"
 
         def written() -> Response:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from queue_monitor import texts
 from queue_monitor.api.json.tables import Cell, table
 from queue_monitor.api.pages.formatter import Formatter
-from queue_monitor.model import NAMED_COUNTS, DefinitionId, EarlierLimits, ImportRecord, Period
+from queue_monitor.model import NAMED_COUNTS, DefinitionId, ImportRecord, Period
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -209,10 +209,10 @@ def imported_words(pen: Formatter, imports: Iterable[ImportRecord]) -> tuple[str
     )
 
 
-def about_words(pen: Formatter, kept_note: str, limits: Iterable[EarlierLimits] = ()) -> tuple[str, ...]:
+def about_words(pen: Formatter, kept_note: str, earlier: Iterable[str] = ()) -> tuple[str, ...]:
     """Return what the figures are: the target, each formula, the basis of the counts, and what is not kept.
 
-    `limits`: the other limits by which calls of some days are judged.
+    `earlier`: what the target was on earlier days, in sentences.
     """
     target = pen.target
     formulas = [
@@ -227,7 +227,7 @@ def about_words(pen: Formatter, kept_note: str, limits: Iterable[EarlierLimits] 
     ]
     found = [
         pen.say("file.note.target", target=pen.plain(target.ratio)),
-        *texts.limit_words(limits, target, pen.language),
+        *earlier,
         *formulas,
         pen.say("file.note.hours"),
         pen.say("file.note.waits"),

@@ -271,8 +271,9 @@ class HistoryPage:
         if kept is not None and start < kept and self.whole is not None and _is_bare(self.whole):
             found.append(self.pen.say("history.kept_from", date=kept.astimezone(self._zone).date().isoformat()))
         found += self._refused_words()
-        limits = self.snapshot.limits_before(self.choice.period.first, self.choice.period.last, self.pen.target)
-        words = texts.limit_words(limits, self.pen.target, self.pen.language)
+        period, target = self.choice.period, (self.whole and self.whole.target) or self.snapshot.target
+        earlier = self.snapshot.targets_before(period.first, period.last, target)
+        words = texts.earlier_target_words(earlier, target, self.pen.language)
         return (*words, *found, *imported_words(self.pen, self._imports))
 
     def _refused_words(self) -> Iterator[str]:

@@ -282,7 +282,7 @@ def _limits(snapshot: Snapshot, language: str, months: Sequence[Period]) -> str:
     """Return by which other limits calls of the months, or of the present one alone, were judged; "" for none."""
     today = snapshot.at.astimezone(ZoneInfo(snapshot.time_zone)).date()
     first = months[0].start.astimezone(ZoneInfo(snapshot.time_zone)).date() if months else month_start(today)
-    limits = snapshot.limits_before(first, today, snapshot.target)
+    limits = snapshot.targets_before(first, today, snapshot.target)
     return " ".join(texts.limit_words(limits, snapshot.target, language))
 
 
