@@ -647,14 +647,10 @@ class Live:
             return not self._ledger.has_entered(event)
         return event.live and not self._ledger.has_entered(event, self.sources.logs())
 
-    def forecast_inputs(self, now: datetime) -> list[ForecastInputs]:
-        """Return the inputs of the forecast of each pool; empty without a forecaster."""
-        return finished(self.forecast_inputs_in_pieces(now))
+    def forecast_inputs(self, now: datetime, scopes: Sequence[Pool] | None = None) -> Sequence[ForecastInputs]:
+        """Return the inputs of the forecasts of these scopes, of all without `scopes`; empty without a forecaster.
 
-    def forecast_inputs_in_pieces(self, now: datetime) -> Generator[None, None, list[ForecastInputs]]:
-        """Gather the inputs of the forecasts with a pause after each pool, about a millisecond each.
-
-        No event may be applied until it is done.
+        It takes about a millisecond for each. Those of one call are of one moment.
         """
         self.settle()
         if self.forecaster is None:
@@ -667,11 +663,7 @@ class Live:
             DoubtfulVisit(visit.contact_id, self._place_of(visit), unheard.get(visit.visit_id)) for visit in doubtful
         )
         self.forecaster.miss(self.sources.gaps(self.sources.switches(), now))
-        found: list[ForecastInputs] = []
-        for scope in self.scopes():
-            found += self.forecaster.inputs(now, (scope,))
-            yield
-        return found
+        return self.forecaster.inputs(now, self.scopes() if scopes is None else scopes)
 
     def unheard(self, waiting: Iterable[Visit], now: datetime) -> dict[str, datetime]:
         """Return until when these callers are known to have waited, by visit, where that is not until now."""

@@ -79,6 +79,9 @@ BOUNDS_SECONDS: Final = 10.0
 TURN: Final = 200
 """The number of events taken before the pages, the journal and the sources get their turn again: some 30 ms."""
 
+GATHERED_AT_ONCE: Final = 4
+"""The number of scopes whose inputs to the forecast are gathered while nothing else is taken: some milliseconds."""
+
 LATE_BATCH: Final = 2000
 """The number of events that need the store which are looked up at once."""
 
@@ -625,10 +628,16 @@ class Pipeline:
             await self._clock.sleep(max(FORECAST_SECONDS, self._clock.rate, FORECAST_REST * took))
 
     async def _forecast(self) -> None:
+        """Make the forecast of every scope. Their inputs are gathered a few scopes at a time: a call that comes in
+        meanwhile is taken and shown, and those that are gathered later know of it.
+        """
         with self._steps.taken("the forecast"):
-            async with self._still:
-                pieces = self._live.forecast_inputs_in_pieces(self._clock.now())
-                inputs = await in_turns(pieces, self._clock)
+            scopes, inputs = self._live.scopes(), list[ForecastInputs]()
+            for first in range(0, len(scopes), GATHERED_AT_ONCE):
+                async with self._still:
+                    some = scopes[first : first + GATHERED_AT_ONCE]
+                    inputs += self._live.forecast_inputs(self._clock.now(), some)
+                await self._clock.sleep(0)
             self._live.show_forecasts(await asyncio.to_thread(_computed, inputs))
 
     def start_day(self) -> None:

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from queue_monitor import simulation
 from queue_monitor.clock import ManualClock, ScaledClock, SystemClock
+from queue_monitor.core.forecasting import ForecastInputs
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
 from queue_monitor.events import Event, SourceClock
@@ -19,6 +20,7 @@ from queue_monitor.forecast import QueueState
 from queue_monitor.forecast.forecaster import Forecaster, forecaster_of
 from queue_monitor.model import Known, Outcome
 from queue_monitor.ports import Delivery, Receipt, Rejected, StoreError
+from queue_monitor.queues import Pool
 from queue_monitor.runtime.fault import BrokenEvent
 from queue_monitor.runtime.pipeline import FORECAST_REST, MAX_OFTEN_SECONDS, TICK_SECONDS, Pipeline
 from queue_monitor.runtime.spill import Left, Spill
@@ -640,3 +642,32 @@ async def test_forecasts_that_take_long_leave_most_of_the_time_to_everything_els
     await asyncio.gather(working, return_exceptions=True)
 
     assert slept == [60.0 * FORECAST_REST] * 2
+
+
+async def test_a_call_that_comes_in_while_the_forecasts_are_gathered_is_taken_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    story = Scenario()
+    live = Live(story.rules, Forecaster(story.rules.target, Calendars(story.rules.calendar)))
+    pipeline = Pipeline(live, ManualClock(TEN))
+    for number in range(40):
+        story.entered(number - 60, f"c{number}", f"queue {number}")
+    pipeline.take(Delivery(items=tuple(story.events), received_at=TEN))
+    gather, known = live.forecast_inputs, list[int]()
+
+    def noted(now: datetime, scopes: Sequence[Pool] | None = None) -> Sequence[ForecastInputs]:
+        known.append(len(live.ledger.waiting()))
+        return gather(now, scopes)
+
+    monkeypatch.setattr(live, "forecast_inputs", noted)
+    taking = asyncio.create_task(pipeline._run_inbox())
+    gathering = asyncio.create_task(pipeline._forecast())
+    while not known:
+        await SystemClock().sleep(0)
+    await pipeline.put(Delivery(items=tuple(Scenario().entered(0, "anna").events), received_at=TEN))
+    await gathering
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+
+    assert (known[0], known[-1]) == (40, 41)
+    assert len(live.forecasts) == 40
