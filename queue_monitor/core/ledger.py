@@ -9,10 +9,10 @@ Longer than 450 lines because the rules that read a call off its evidence share 
 """
 
 import re
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -70,6 +70,8 @@ before.
 
 MAX_TALK: Final = timedelta(hours=12)
 """A talk without a reported end is taken to be over when no event about it has come for this long."""
+
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 MARKS_KEPT: Final = timedelta(days=400)
 
@@ -336,25 +338,32 @@ class Ledger:
         """Note that the switch began anew: callers who waited before are lost, unless better evidence
         says otherwise.
         """
-        insort(self._switch(switch_name).restarts, at)
-        self._doubt(switch_name)
+        restarts = self._switch(switch_name).restarts
+        place = bisect_left(restarts, at)
+        if restarts[place : place + 1] == [at]:
+            return
+        restarts.insert(place, at)
+        self._doubt(switch_name, restarts[place - 1] if place else _EVER)
 
     def _connected(self, event: SourceConnected) -> Applied:
         switch = self._switch(event.switch_name)
         if event.live:
             switch.reconnects.append(event.at)
-            if switch.restarts:
-                self._doubt(event.switch_name)
+            if switch.restarts and switch.restarts[-1] >= event.at:
+                self._doubt(event.switch_name, _EVER)  # a talk that went on then may have ended before the restart
         if event.switch_started_at is not None:
             self._restarted(event.switch_name, event.switch_started_at - UPTIME_SLACK)
         return _NOTHING
 
-    def _doubt(self, switch_name: str) -> None:
-        """Mark the calls that a restart may have ended, so that they are worked out again."""
+    def _doubt(self, switch_name: str, since: datetime) -> None:
+        """Mark the calls of which a restart, or a source that listens again, may say more, so that they are worked out
+        again: those with a stay that began at or after `since`. An earlier restart has decided all others.
+        """
         for key in self._undecided:
             if key[0] == switch_name:
                 evidence = self._evidence[key]
-                self._doubted[id(evidence)] = evidence
+                if any(stay.first_at >= since for stay in evidence.stays):
+                    self._doubted[id(evidence)] = evidence
 
     def _snapshot(self, event: QueueSnapshot) -> Applied:
         """Compare the ledger with the switch's list of waiting callers: unlisted ones become `unknown`, new ones

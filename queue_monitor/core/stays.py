@@ -19,7 +19,7 @@ from queue_monitor.core.evidence import (
 )
 from queue_monitor.core.matching import match, parted, queue_of, rank
 from queue_monitor.core.used_again import as_stated
-from queue_monitor.core.wait_ends import not_taken_back, outcome_of
+from queue_monitor.core.wait_ends import cut_off, not_taken_back, outcome_of
 from queue_monitor.events import (
     EndedBy,
     EntryReason,
@@ -68,7 +68,7 @@ def _stay_of(
 
 def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]) -> MergedVisit | None:
     """Return the stay in the simple case: the caller was seen entering, and one source reported at most one answer or
-    end.
+    end; or none, and a restart of the switch cut the wait off.
 
     None where there is more to weigh. The result is equal to that of `_read`, sooner.
     """
@@ -78,7 +78,10 @@ def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]
     if answers and RingResult.FAILED in report.rings.values():
         return None
     seen = [entry for entry in report.entries if entry.known]
-    if len(seen) != 1 or (restarts and restarts[-1] > seen[0].moment.at):
+    if len(seen) != 1:
+        return None
+    restart = next((at for at in restarts if at > seen[0].moment.at), None)
+    if restart is not None and (answers or endings or report.sighted_at is not None):
         return None
     if not answers and not endings and any(at > seen[0].moment.at for at in evidence.missing):
         return None
@@ -100,6 +103,9 @@ def read_plain(evidence: Evidence, report: VisitReport, restarts: list[datetime]
     for ending in endings:
         outcome, basis, ended = _OUTCOMES[ending.outcome], ending.basis, ending.moment
         next_queue, key, ended_by = ending.next_queue, ending.key or None, _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM)
+    if restart is not None:
+        outcome, basis, ended_by = Outcome.LOST, OutcomeBasis.INFERRED, EndedBy.SYSTEM
+        ended = cut_off(restart)
     if ended is not None:
         ended_at = _ended_at(began, ended)
         if outcome is not Outcome.UNKNOWN:

@@ -106,11 +106,15 @@ def outcome_of(
         (at for at in evidence.missing if at > first_at + margin and (sighted is None or at > sighted)), default=None
     )
     if restart is not None and waited_until and (gone is None or restart <= gone):
-        cut_off = Timestamp(max(restart, sighted or restart), COARSE_MS, TimeBasis.DERIVED)
-        return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off], None
+        return Outcome.LOST, OutcomeBasis.INFERRED, [cut_off(max(restart, sighted or restart))], None
     if gone is not None:
         return Outcome.UNKNOWN, OutcomeBasis.INFERRED, [Timestamp(gone, COARSE_MS, TimeBasis.MONITOR)], None
     return Outcome.WAITING, OutcomeBasis.STATED, [], None
+
+
+def cut_off(at: datetime) -> Timestamp:
+    """Return the end of a wait that a restart of the switch at that time cut off."""
+    return Timestamp(at, COARSE_MS, TimeBasis.DERIVED)
 
 
 def _was_up_after(ending: Ending, up_at: datetime) -> bool:

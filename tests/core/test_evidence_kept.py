@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from random import Random
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from queue_monitor.core.ledger import _Switch
 from queue_monitor.core.live import Live
 from queue_monitor.core.matching import parted
 from queue_monitor.core.reconcile import COUNTERS
-from queue_monitor.core.stays import _read, read_plain
+from queue_monitor.core.stays import _read, read_plain, read_stays
 from queue_monitor.events import CallCompleted, CallEntered, Caller, CallLeft, Event, LeftOutcome
 from queue_monitor.model import CallRecord, Counts, Level, Outcome
 from tests.core.test_properties import days, nonsense, stories_of
@@ -218,6 +219,56 @@ def test_the_short_way_to_read_a_stay_says_what_the_long_one_says(story: Scenari
                     plain = read_plain(evidence, part, switch.restarts)
                     if plain is not None:
                         assert plain == _read(evidence, [part], switch.restarts, switch.reconnects)
+
+
+@examples(100, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_every_stay_is_worked_out_by_all_restarts_and_connections_that_are_known(chance: Random):
+    story = nonsense(chance)
+    for _ in range(chance.randrange(6)):
+        at = chance.choice((-100, 0, 30, 61, 121, 300, 400)) + chance.randrange(3)
+        started = chance.choice((None, at - 1, at - 61, at - 200))
+        story.connected(
+            at, live=chance.random() < 0.8, switch_started_at=None if started is None else story.at(started)
+        )
+        story.restarted(at + chance.randrange(3))
+    ledger = Live(story.rules).ledger
+    for event in chance.sample(story.events, len(story.events)):
+        ledger.apply(event)
+        ledger._settle()
+        for evidence in ledger._evidence.values():
+            switch = ledger._switches.get(evidence.switch, _Switch())
+            assert evidence.stays == read_stays(evidence, switch.restarts, switch.reconnects)
+
+
+def test_a_source_that_is_told_late_to_have_listened_anew_leaves_the_end_of_a_talk_unknown():
+    """The restart ended the talk as far as was known; but it may have ended while nobody listened."""
+    story = Scenario().entered(0, "bo").answered(5, "bo").restarted(60)
+    ended_at = story.visit("bo").completed_at
+
+    story.connected(30)
+
+    assert (ended_at, story.visit("bo").completed_at) == (story.at(60), None)
+
+
+def test_a_restart_of_which_nothing_new_follows_works_no_call_out_again(monkeypatch: pytest.MonkeyPatch):
+    """A switch of which many callers were waiting began anew; then it tells so again and again, and connects."""
+    story = Scenario().connected(-60)
+    for number in range(200):
+        story.entered(number / 10, f"c{number}")
+    story.restarted(30)
+    story.live.settle()
+    read = Mock(wraps=read_stays)
+    monkeypatch.setattr("queue_monitor.core.ledger.read_stays", read)
+
+    for at in (40, 50, 60, 70):
+        story.connected(at).restarted(at + 1).restarted(30)
+        story.live.settle()
+    story.restarted(15)
+    story.live.settle()
+
+    assert read.call_count == 200  # some of them were lost then
+    assert [visit.outcome for visit in story.live.ledger.visits()] == [Outcome.LOST] * 200
 
 
 @examples(100, deadline=None)
