@@ -460,6 +460,22 @@ def test_who_is_refused_by_one_queue_and_gets_into_another_in_the_same_call_was_
     assert [record.refusal.leg_id for record in records] == ["luleå:bo"]
 
 
+@pytest.mark.parametrize("by", ["a list", "the answer", "the end"])
+def test_who_is_refused_and_gets_into_a_queue_while_nobody_listens_was_not_refused(by: str):
+    def tell(story: Scenario) -> Scenario:
+        if by == "a list":
+            return story.snapshot(30, "anna", queue="bygglov", waited=18)
+        fields = {"agent_id": "luleå:bo"} if by == "the answer" else {"outcome": LeftOutcome.TIMEOUT}
+        kind = CallAnswered if by == "the answer" else CallLeft
+        return logged(story, kind, 30, "luleå:anna@~12", queue="bygglov", wait_ms_reported=18_000, **fields)
+
+    then = tell(Scenario().refused(10, "anna", queue="växel"))
+    before = tell(Scenario()).refused(10, "anna", queue="växel")
+
+    for story in (then, before):
+        assert (story.counts(400).dialled, story.counts(400).refused) == (1, 0)
+
+
 def test_who_was_put_on_to_a_queue_that_is_full_had_got_in():
     story = Scenario().entered(0, "anna").answered(9, "anna").completed(60, "anna").refused(60.5, "anna", queue="växel")
 
