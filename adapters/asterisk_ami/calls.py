@@ -84,6 +84,9 @@ class Calls:
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
+        self.unanswered = False
+        """True when a caller left without a word why, and no event of an agent ever came."""
+
         self.ended = 0
         """The number of visits seen from Join to end, enough of which show that a read class is missing."""
 
@@ -233,7 +236,7 @@ class Calls:
         leg = visit.leg
         self._settle(leg)
         visit.left, leg.waiting, leg.leaving = stamp, None, visit
-        visit.key = leg.key
+        visit.key, visit.was_hanging_up = leg.key, leg.requested or leg.softly
         visit.left_in = visit.left_in or _place(message)
         self._held[leg.unique] = stamp.observed_at + self._hold
         if visit.status:
@@ -436,6 +439,9 @@ class Calls:
         if not unique:
             return
         if leg := self._legs.get(unique):
+            left, pressed = leg.leaving, message.get("Exten", "")
+            if left and not left.abandoned and message.get("Priority") == "1" and _KEY.fullmatch(pressed):
+                left.key = left.key or pressed
             # after a hang-up a channel still takes the steps of `h` and of hang-up handlers
             self._settle(leg, goes_on=self._seen.sees_calls and not leg.requested and message.get("Exten") != "h")
         if message.get("Application") != "Queue":
@@ -672,9 +678,10 @@ class Calls:
         leg.last = visit
 
     def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False, goes_on: bool = False) -> Ending:
-        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart, goes_on=goes_on)
+        ending = verdict(visit, self._seen, cut=cut, restart=restart, goes_on=goes_on)
         guessed = ending[0] is LeftOutcome.SYSTEM and ending[1] is OutcomeBasis.INFERRED
         self.unexplained = self.unexplained or (guessed and self._seen.sees_dialplan)
+        self.unanswered = self.unanswered or (ending[0] is LeftOutcome.UNKNOWN and ending[2] == "Leave")
         return ending
 
     def _tell_hung_up(self, visit: Visit, stamp: Stamp) -> None:

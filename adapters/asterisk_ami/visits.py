@@ -32,6 +32,7 @@ class Visit:
     key: str | None = None
     inferred: bool = False
     greeted: bool = False
+    was_hanging_up: bool = False
     told_gone: bool = False
     entered_in: "Place | None" = None
     left_in: "Place | None" = None
