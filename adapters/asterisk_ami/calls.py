@@ -340,12 +340,16 @@ class Calls:
 
     def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
         """Report a transfer of a call that a queue connected, or into a queue; other transfers are ignored."""
+        if message.get("Result", "Success") != "Success":
+            return
         visit = self._talk_of(message)
-        if kind is TransferKind.ATTENDED and message.get("Result", "Success") == "Success":
+        if kind is TransferKind.ATTENDED:
             consulting = self._legs.get(message.get("SecondTransfererUniqueid", ""))
-            if consulting and (visit is None or visit.leg is not consulting):
+            if consulting and visit and visit.leg is consulting:
+                return  # told again: by now the caller talks in the place of the one who asked
+            if consulting:
                 self._goes_on(consulting, message, "Transferee", stamp)
-        if visit is None or message.get("Result", "Success") != "Success":
+        if visit is None:
             return
         extension = message.get("Extension", "")
         queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))

@@ -345,6 +345,17 @@ def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused
     assert figures(live) == (1, 1, 0, 0, 0, 0)
 
 
+def test_an_attended_transfer_that_is_told_twice_ends_the_talk_of_no_colleague() -> None:
+    """A receptionist asks through the queue, is answered, and puts the caller on."""
+    story = Twofold().joins(5.2, "2.1", "q", phone="Rec", number="100").answered(9.5, "2.1", "q", "Bo", "2.5")
+    its = {"SecondTransfererUniqueid": "2.1", "TransfereeUniqueid": "1.1", "TransfereeLinkedid": "1.1"}
+    story.tells(15, "AttendedTransfer", Result="Success", **its).hangs_up(15.1, "2.1").goes_on("2.1", "q", "1.1")
+    story.completed(50, "1.1", "q", "Bo").hangs_up(50.1, "1.1")
+
+    for twice in (False, True):
+        assert stays(played(story.heard_manager(twice=twice))) == [("q", "answered", 4, 40)]
+
+
 @pytest.mark.parametrize("lost", [(36, 45), (45, 60), (45, 100), (32, 60), (20, 60)])
 def test_a_connection_lost_while_an_agent_passes_a_caller_on_makes_no_second_call(lost: tuple[float, float]) -> None:
     story = _asks(Twofold()).joins(30.2, "2.1", "r", phone="Bo").answered(35.2, "2.1", "r", "Eva", "2.5")
