@@ -456,6 +456,8 @@ class Calls:
                 leg.key = pressed
             return
         leg = self._leg(unique, message)
+        if (waits := leg.waiting) and message.get("Exten") != "h" and _place(message) != waits.entered_in:
+            waits.was_sent_elsewhere = True  # who waits takes no step, unless somebody sends the channel on
         if leg.waiting or leg.leaving:
             return
         leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False

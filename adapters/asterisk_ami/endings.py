@@ -35,6 +35,8 @@ def is_moved(visit: Visit) -> bool:
 
     `h` does not count: every channel goes there after it has hung up.
     """
+    if visit.was_sent_elsewhere:
+        return True
     if visit.entered_in is None or visit.left_in is None or visit.left_in[1] == "h":
         return False
     if "" in (visit.entered_in[2], visit.left_in[2]):

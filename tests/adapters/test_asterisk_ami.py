@@ -589,6 +589,15 @@ RUNG_AT_2 = caller("AgentCalled", "5", DestUniqueid="1.2", MemberName="Bo", Inte
 JOIN_AGAIN = caller("QueueCallerJoin", "950000", Position="1", Count="1")
 ANOTHERS_RING = message("AgentCalled", "1", Uniqueid="9.1", DestUniqueid="9.2", Queue="q", MemberName="Bo")
 JUMP = message("Newexten", "900000", Uniqueid="1.1", Context="x", Priority="0", Application="Queue", Extension="2")
+LISTED = (
+    message("QueueParams", Queue="kundcenter")
+    + message("QueueEntry", Queue="kundcenter", Uniqueid="1.1", Position="1", Wait="3")
+    + message("QueueStatusComplete")
+)
+QUEUE_STEP = {"Application": "Queue", "AppData": "kundcenter"}
+SENT_ELSEWHERE = message(
+    *("Newexten", "890000"), Uniqueid="1.1", Context="internal", Exten="2001", Priority="1", **QUEUE_STEP
+)
 RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **IN_QUEUE)
 
 
@@ -604,6 +613,12 @@ RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Inte
         (
             [DIALPLAN, RUNG, caller("QueueCallerAbandon", "900000", Context="elsewhere", Exten="s"), LEAVE, HANGUP],
             ("transferred_out", "stated"),
+        ),
+        ([LISTED, DIALPLAN, ABANDON, LEAVE, HANGUP], ("unknown", "inferred")),
+        ([LISTED, DIALPLAN, SENT_ELSEWHERE, ABANDON, LEAVE, HANGUP], ("transferred_out", "stated")),
+        (
+            [LISTED, DIALPLAN, message("HangupRequest", Uniqueid="1.1"), SENT_ELSEWHERE, ABANDON, LEAVE, HANGUP],
+            ("abandoned", "stated"),
         ),
     ],
 )
