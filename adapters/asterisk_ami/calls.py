@@ -253,6 +253,8 @@ class Calls:
             visit = held
         else:
             visit = self._waiting_visit(unique, message, stamp)
+        if hung_up := self._strangers.pop(unique, None):
+            visit.leg.requested, visit.leg.hung_up = True, visit.leg.hung_up or hung_up
         visit.abandoned = stamp
         visit.left_in = _place(message)
         visit.hold_ms = _ms(message, "HoldTime")
@@ -475,6 +477,8 @@ class Calls:
         if greeted is None and leg.last and leg.last.greeted:
             greeted = leg.last
         if leg.waiting is None and greeted is None:
+            if not softly:
+                self.hung_up_unseen(unique, stamp)
             return
         if softly:
             leg.softly = leg.softly or not leg.requested

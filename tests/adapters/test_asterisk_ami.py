@@ -614,6 +614,11 @@ RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Inte
             [DIALPLAN, RUNG, caller("QueueCallerAbandon", "900000", Context="elsewhere", Exten="s"), LEAVE, HANGUP],
             ("transferred_out", "stated"),
         ),
+        ([DIALPLAN, message("HangupRequest", Uniqueid="1.1"), ABANDON, LEAVE, HANGUP], ("abandoned", "stated")),
+        (
+            [SENT_ELSEWHERE, DIALPLAN, message("HangupRequest", Uniqueid="1.1"), ABANDON, LEAVE, HANGUP],
+            ("abandoned", "stated"),
+        ),
         ([LISTED, DIALPLAN, ABANDON, LEAVE, HANGUP], ("unknown", "inferred")),
         ([LISTED, DIALPLAN, SENT_ELSEWHERE, ABANDON, LEAVE, HANGUP], ("transferred_out", "stated")),
         (
