@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from queue_monitor.events import (
     CallCompleted,
     CallEntered,
     CallLeft,
+    CallRefused,
     EndedBy,
     EntryReason,
     LeftOutcome,
@@ -431,6 +433,24 @@ def test_a_refused_caller_is_counted_in_the_queue_that_one_source_names(first: s
     ]
     assert (story.counts(60).refused_full, story.counts(60, "växel").refused) == (1, 1)
     assert [record.placed.queue for record in records] == ["växel"]
+
+
+@pytest.mark.parametrize("log_first", [False, True])
+@pytest.mark.parametrize("seconds_later", [-0.7, 20])
+def test_a_refusal_is_of_the_finer_clock_whichever_source_tells_of_it_first(log_first: bool, seconds_later: float):
+    story = Scenario()
+    its: dict[str, Any] = {"contact_id": "luleå:anna", "queue": "kundcenter", "reason": RefusalReason.FULL}
+    its |= {"source": LOG, "live": False, "time_precision_ms": 1000}
+    tell = [
+        lambda: story.refused(10.7, "anna", queue="unknown"),
+        lambda: story._tell(CallRefused, whole(10.7 + seconds_later), **its),
+    ]
+    for each in tell[::-1] if log_first else tell:
+        each()
+
+    (refusal,) = story.live.ledger.refusals()
+    assert (refusal.source, refusal.at, refusal.precision_ms) == (SOURCE, story.at(10.7), 1)
+    assert (refusal.queue, story.counts(60).refused) == ("kundcenter", 1)
 
 
 def test_a_refusal_that_is_named_later_replaces_what_was_written_down():
