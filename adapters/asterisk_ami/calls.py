@@ -54,7 +54,9 @@ _MAX_LEGS: Final = 50_000
 
 
 _MAX_STRANGERS: Final = 200
-"""The most channels kept that hung up and have never been in a queue, as far as was seen."""
+"""The most channels kept that hung up and have never been in a queue, as far as was seen; and of those that were put in
+the place of such a one.
+"""
 
 _MAX_BURIED: Final = 20
 """The most callers kept whose channel ended in the queue: another channel may go on in their place."""
@@ -81,6 +83,7 @@ class Calls:
         self._last_done: dict[tuple[str, str], datetime] = {}
         self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self._strangers: dict[str, Stamp] = {}
+        self._asked: dict[str, str] = {}
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
@@ -320,9 +323,7 @@ class Calls:
         if stamp.switch_time is not None:
             self._last_done[queue_key(queue), agent] = stamp.switch_time
         if visit is None:
-            if leg is None or leg.unique != message["Uniqueid"]:
-                # a channel on which the caller of another leg goes on may have been in a queue before, unseen
-                leg = Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
+            leg = self._leg_of_unseen(leg, message)
             self._name_contact(leg, message)
             visit = Visit(f"{leg.leg_id}@~{stamp.milliseconds - (wait or 0) - (talk or 0)}", queue, leg)
         self._last_talk.pop((queue_key(queue), agent), None)
@@ -340,13 +341,31 @@ class Calls:
         self._forget_if_idle(visit.leg)
         return True
 
+    def _leg_of_unseen(self, known: Leg | None, message: Message) -> Leg:
+        """Return the leg whose talk, begun before this connection, ends on this channel: of the one in whose place the
+        caller was put since then, or the channel's own.
+        """
+        unique = message["Uniqueid"]
+        if unique in self._asked and message.get("Reason", "").casefold() != "transfer":
+            asked = self._asked.pop(unique)
+            return Leg(asked, f"{self._switch}:{asked}")
+        if known is None or known.unique != unique:
+            # a channel on which the caller of another leg goes on may have been in a queue before, unseen
+            return Leg(unique, f"{self._switch}:{unique}")
+        return known
+
     def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
         """Report a transfer of a call that a queue connected, or into a queue; other transfers are ignored."""
         if message.get("Result", "Success") != "Success":
             return
         visit = self._talk_of(message)
         if kind is TransferKind.ATTENDED:
-            consulting = self._legs.get(message.get("SecondTransfererUniqueid", ""))
+            asked, caller = message.get("SecondTransfererUniqueid", ""), message.get("TransfereeUniqueid", "")
+            consulting = self._legs.get(asked)
+            if consulting is None and asked and caller not in self._legs:
+                self._asked[caller] = asked
+                if len(self._asked) > _MAX_STRANGERS:
+                    del self._asked[next(iter(self._asked))]
             if consulting and visit and visit.leg is consulting:
                 return  # told again: by now the caller talks in the place of the one who asked
             if consulting:
@@ -553,6 +572,7 @@ class Calls:
         self._last_talk.clear()
         self._buried.clear()
         self._strangers.clear()
+        self._asked.clear()
 
     # Internals
 

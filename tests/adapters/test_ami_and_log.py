@@ -345,15 +345,44 @@ def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused
     assert figures(live) == (1, 1, 0, 0, 0, 0)
 
 
-def test_an_attended_transfer_that_is_told_twice_ends_the_talk_of_no_colleague() -> None:
+def _put_on_after_the_answer() -> Twofold:
     """A receptionist asks through the queue, is answered, and puts the caller on."""
     story = Twofold().joins(5.2, "2.1", "q", phone="Rec", number="100").answered(9.5, "2.1", "q", "Bo", "2.5")
     its = {"SecondTransfererUniqueid": "2.1", "TransfereeUniqueid": "1.1", "TransfereeLinkedid": "1.1"}
     story.tells(15, "AttendedTransfer", Result="Success", **its).hangs_up(15.1, "2.1").goes_on("2.1", "q", "1.1")
-    story.completed(50, "1.1", "q", "Bo").hangs_up(50.1, "1.1")
+    return story.completed(50, "1.1", "q", "Bo").hangs_up(50.1, "1.1")
 
+
+def test_an_attended_transfer_that_is_told_twice_ends_the_talk_of_no_colleague() -> None:
     for twice in (False, True):
-        assert stays(played(story.heard_manager(twice=twice))) == [("q", "answered", 4, 40)]
+        live = played(_put_on_after_the_answer().heard_manager(twice=twice))
+        assert stays(live) == [("q", "answered", 4, 40)]
+
+
+def test_a_caller_put_on_after_a_lost_connection_is_the_one_whose_answer_was_heard_before() -> None:
+    story = _put_on_after_the_answer()
+
+    for live in (played(story.heard_manager(lost=(11, 13))), story.restarted(12)):
+        assert about(stays(live), [("q", "answered", 4, 40)])
+        assert [call[0] for call in calls(live)] == ["answered"]
+        assert figures(live)[1:] == (1, 0, 0, 0, 0)
+
+
+def test_the_talk_that_a_transfer_ends_after_a_lost_connection_is_the_callers_own() -> None:
+    story = _asked().answered(50.4, "1.1", "r", "Eva", "1.7").completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+
+    for cut in ((9.6, 39), (20, 39)):
+        live = played(story.heard_manager(lost=cut) + story.heard_log())
+        assert about(stays(live), [("q", "answered", 9, 30), ("r", "answered", 20, 40)])
+
+
+def test_two_talks_that_began_before_a_lost_connection_are_told_apart_when_one_takes_the_place_of_the_other() -> None:
+    story = Twofold().joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2").joins(30.2, "2.1", "r", phone="Bo")
+    story.answered(35.2, "2.1", "r", "Eva", "2.5").attended_transfer(50, "1.1", "q", "Bo", "2.1")
+    story.goes_on("2.1", "r", "1.1").completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+    live = played(story.heard_manager(lost=(45, 48)))
+
+    assert about(stays(live), [("q", "answered", 9, 40), ("r", "answered", 5, 54)])
 
 
 @pytest.mark.parametrize("lost", [(36, 45), (45, 60), (45, 100), (32, 60), (20, 60)])
