@@ -84,6 +84,7 @@ class Calls:
         self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self._strangers: dict[str, Stamp] = {}
         self._asked: dict[str, str] = {}
+        self._listed: dict[str, tuple[str, str]] = {}
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
 
@@ -96,7 +97,12 @@ class Calls:
     # For the translator
 
     def knows(self, unique: str) -> bool:
-        return unique in self._legs or unique in self._rings
+        return unique in self._legs or unique in self._rings or unique in self._listed
+
+    def rung_by_queue(self, unique: str, channel: str, linked: str) -> None:
+        """Note a phone that a list shows in a call of a queue: its agent may ask a colleague on another channel."""
+        if linked and linked != unique and len(self._listed) < _MAX_LEGS:
+            self._listed[unique] = _phone_of(channel), linked
 
     @property
     def remembered(self) -> int:
@@ -519,6 +525,7 @@ class Calls:
 
     def hung_up(self, unique: str, stamp: Stamp) -> None:
         """Take the end of a channel: a ringing phone has stopped, or a caller has left the line."""
+        self._listed.pop(unique, None)
         if ring := self._rings.get(unique):
             self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
         if (leg := self._legs.get(unique)) and leg.is_on(unique):
@@ -573,6 +580,7 @@ class Calls:
         self._buried.clear()
         self._strangers.clear()
         self._asked.clear()
+        self._listed.clear()
 
     # Internals
 
@@ -598,13 +606,19 @@ class Calls:
 
     def _name_contact(self, leg: Leg, message: Message) -> None:
         """Note the whole call that a leg belongs to: as the switch says, or the one in which an agent asks a
-        colleague.
+        colleague, which a list of channels tells where the answer was not seen.
         """
         if leg.contact_id or not (linked := message.get("Linkedid")):
             return
         leg.contact_id = f"{self._switch}:{linked}"
-        if linked == leg.unique and (caller := self._talks_to(message.get("Channel", ""))):
+        if linked != leg.unique:
+            return
+        channel = message.get("Channel", "")
+        if caller := self._talks_to(channel):
             leg.contact_id = caller.contact_id or caller.leg_id
+        elif self._listed and self._agents.behind(channel):
+            talks = [call for phone, call in self._listed.values() if phone == _phone_of(channel)]
+            leg.contact_id = f"{self._switch}:{talks[-1]}" if talks else leg.contact_id
 
     def _talks_to(self, channel: str) -> Leg | None:
         """Return the caller from a queue to whom the agent talks whose phone this channel is; the newest of several."""
@@ -845,6 +859,11 @@ def _place(message: Message) -> Place | None:
     """Return the caller's place in the dialplan."""
     context, extension = message.get("Context"), message.get("Exten")
     return None if not context or not extension else (context, extension, message.get("Priority", ""))
+
+
+def _phone_of(channel: str) -> str:
+    """Return the phone or line whose channel this is (`PJSIP/1003-0000014f`)."""
+    return channel.rpartition("-")[0].casefold()
 
 
 def _same(one: str, other: str) -> bool:

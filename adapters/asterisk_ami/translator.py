@@ -328,6 +328,8 @@ class Translator:
     def _list_channel(self, message: Mapping[str, str], stamp: Stamp) -> None:
         """Take one channel that is up. A caller who has hung up may still take the steps of `h`."""
         unique, is_phone = message.get("Uniqueid", ""), message.get("Application") in _OF_AGENTS
+        if unique and message.get("Application") == "AppQueue" and len(self._up) < _MAX_UP:
+            self._calls.rung_by_queue(unique, message.get("Channel", ""), message.get("Linkedid", ""))
         if unique and not is_phone and message.get("Exten") != "h" and len(self._up) < _MAX_UP:
             self._up[self._named(unique)] = message.get("Linkedid", "")
 

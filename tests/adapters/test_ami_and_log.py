@@ -338,6 +338,28 @@ def test_an_agent_who_asks_a_colleague_through_a_queue_is_no_caller(how: str) ->
         assert figures(live) == (2, 1, 1, 0, 0, 0)
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_agent_whose_answer_came_in_a_lost_connection_is_known_to_talk_by_the_list_of_channels(
+    is_over: bool,
+) -> None:
+    """The list tells of which call the agent's phone is; once that phone has hung up, the agent is a caller."""
+    story = Twofold().joins(0.2, "1.1", "q").rings(1, "1.1", "q", "Bo", "1.2").answered(9.5, "1.1", "q", "Bo", "1.2")
+    story.shows_up(13.02, "1.2", Linkedid="1.1", Channel="PJSIP/Bo-0000001e", Application="AppQueue")
+    story.tells(14, "QueueMemberStatus", Queue="q", MemberName="Bo", Interface="PJSIP/Bo", Status="2", InCall="1")
+    # a line on which a queue has rung somebody is no agent's phone: another caller comes on it
+    story.shows_up(13.5, "9.2", Linkedid="1.1", Channel="PJSIP/trunk-0000001d", Application="AppQueue")
+    story.joins(20, "9.1", "r").abandons(25, "9.1", "r").hangs_up(25.1, "9.1")
+    if is_over:
+        story.hangs_up(29, "1.2").completed(29, "1.1", "q", "Bo").hangs_up(29.1, "1.1")
+    story.joins(30.2, "2.1", "r", phone="Bo", number="201").abandons(40.3, "2.1", "r").hangs_up(40.4, "2.1")
+    if not is_over:
+        story.completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1")
+
+    for told in (story.heard_manager(lost=(9, 13)), story.heard_manager(lost=(9, 13)) + story.heard_log()):
+        wanted = ["answered", "abandoned", "abandoned"] if is_over else ["answered", "abandoned"]
+        assert [call[0] for call in calls(played(told))] == wanted
+
+
 def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused() -> None:
     story = _asks(Twofold()).tells(30.2, "VarSet", Uniqueid="2.1", Variable="QUEUESTATUS", Value="JOINEMPTY")
     live = played(story.hangs_up(31, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1").heard_manager())
