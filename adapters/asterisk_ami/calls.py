@@ -15,7 +15,7 @@ from typing import Final
 
 from adapters.asterisk_ami.agents import Agents
 from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
-from adapters.asterisk_ami.messages import Cutter, whole
+from adapters.asterisk_ami.messages import Cutter, first_argument, whole
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.visits import Leg, Place, Ring, Visit
 from queue_monitor.events import (
@@ -487,7 +487,7 @@ class Calls:
             waits.was_sent_elsewhere = True  # who waits takes no step, unless somebody sends the channel on
         if leg.waiting or leg.leaving:
             return
-        leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
+        leg.asked, leg.refused = first_argument(message.get("AppData", "")), False
 
     def hanging_up(self, unique: str, stamp: Stamp, *, softly: bool) -> None:
         """Take a request to end a channel. From the caller's own side it is a HangupRequest (`softly` false).

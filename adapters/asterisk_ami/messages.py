@@ -151,6 +151,27 @@ def timestamp(text: str) -> datetime | None:
     return _EPOCH + timedelta(seconds=seconds, microseconds=int((match[2] or "0").ljust(6, "0")))
 
 
+def first_argument(arguments: str) -> str:
+    """Return the first of an application's arguments, as Asterisk parts them: a comma between parentheses, brackets or
+    quotes, or after a backslash, is no border.
+    """
+    found, depth, is_quoted, is_escaped = list[str](), 0, False, False
+    for letter in arguments:
+        if is_escaped:
+            found.append(letter)
+            is_escaped = False
+        elif letter == "\\":
+            is_escaped = True
+        elif letter == '"':
+            is_quoted = not is_quoted
+        elif letter == "," and not (depth or is_quoted):
+            break
+        else:
+            depth = max(0, depth + (letter in "([") - (letter in ")]"))
+            found.append(letter)
+    return "".join(found).strip()
+
+
 def whole(text: str | None) -> int | None:
     """Return a non-negative whole number of sensible size, else None."""
     return int(text) if text and len(text) <= 10 and text.isascii() and text.isdigit() else None

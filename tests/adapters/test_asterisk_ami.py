@@ -775,6 +775,23 @@ def test_a_refusal_is_counted_once_for_each_time_queue_runs() -> None:
     assert [(one.queue, one.reason) for one in told] == [("Bygglov", "full"), ("Bygglov", "no_agents")]
 
 
+@pytest.mark.parametrize(
+    ("asked", "queue"),
+    [
+        ("Växel (dag, kväll),tT,,,60", "Växel (dag, kväll)"),
+        ('"Växel, dag",tT', "Växel, dag"),
+        ("Växel\\, dag,tT", "Växel, dag"),
+        ("Växel [a,b]", "Växel [a,b]"),
+        ("Växel),tT", "Växel)"),
+        ("", "unknown"),
+    ],
+)
+def test_the_queue_of_a_refused_caller_is_read_as_asterisk_reads_it(asked: str, queue: str) -> None:
+    runs = message("Newexten", "1", Uniqueid="1.1", Application="Queue", AppData=asked, Priority="2")
+
+    assert [one.queue for one in only(CallRefused, lines(runs, status("FULL", "2")))] == [queue]
+
+
 def test_two_joins_in_one_millisecond_are_two_visits() -> None:
     again = caller("QueueCallerJoin", "000400", Position="1")
 
