@@ -237,8 +237,8 @@ async def _derive(
     """Take the source's events through a live state whose history goes to the target; return their number."""
     calendar = rules.calendar
     midnight = calendar.midnight(first)
-    # the target has the beginnings of calls that go on after this midnight
-    live = Live(rules, held_from=midnight)
+    # the target has the calls that go on after this midnight; their days before it are not counted here
+    live = Live(rules, held_from=midnight, shows=False)
     beginnings = None if target is source else _Beginnings(source, target, rules, midnight)
     if beginnings is not None:
         await beginnings.take_open()
