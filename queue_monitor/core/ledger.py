@@ -42,7 +42,6 @@ from queue_monitor.events import (
     Event,
     OutcomeBasis,
     QueueSnapshot,
-    RingResult,
     SourceConnected,
     SourceRestarted,
     WaitingCaller,
@@ -283,17 +282,15 @@ class Ledger:
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
         known = self._reports.get((event.switch_name, visit_id))
-        if known is None and event.visit_id and event.result is RingResult.FAILED:
-            # it may take back an answer that has not been reported yet
-            known = self._report(event.switch_name, visit_id, event.source, "", "")
-        if known is None:
+        if known is None and not event.visit_id:
             return _ORPHAN
-        report, evidence = known
+        is_orphan = known is None  # the entry, or an answer that it takes back, may not have been reported yet
+        report, evidence = known or self._report(event.switch_name, visit_id, event.source, "", "")
         if report.last_at is None:  # nothing but this is known of the visit, and it is let go like a call
             report.last_at = event.at
         report.ring(report.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
-        return _NOTHING
+        return _ORPHAN if is_orphan else _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
         refused, not_refused = self._refusals.note(event)

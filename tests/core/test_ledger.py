@@ -16,11 +16,13 @@ from queue_monitor.events import (
     CallEntered,
     CallLeft,
     CallRefused,
+    CallRingEnded,
     EndedBy,
     EntryReason,
     LeftOutcome,
     OutcomeBasis,
     RefusalReason,
+    RingResult,
     SourceClock,
     TimeBasis,
 )
@@ -74,6 +76,21 @@ def test_waiting_callers_come_longest_first_with_the_oldest_wait():
 
 
 # ---- 10.1 re-entry, 10.2 overflow, 10.3 transfers
+
+
+@pytest.mark.parametrize("entry_last", [False, True])
+def test_a_ring_counts_also_where_its_end_is_told_before_the_callers_entry(entry_last: bool):
+    story = Scenario()
+    tell = [
+        lambda: story.entered(0, "anna"),
+        lambda: story._tell(
+            CallRingEnded, 9, visit_id="luleå:anna@kundcenter", ring_id="ring", result=RingResult.NO_ANSWER
+        ),
+    ]
+    for each in tell[::-1] if entry_last else tell:
+        each()
+
+    assert [(visit.rings, visit.outcome) for visit in story.visits()] == [(1, Outcome.WAITING)]
 
 
 def test_the_same_leg_entering_the_same_queue_again_is_a_second_visit_of_one_contact():
