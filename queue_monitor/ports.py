@@ -287,8 +287,10 @@ class Store(Protocol):
     async def load_recent(self, since: datetime) -> list[bytes]:
         """Return the evidence of all calls that are open, or have evidence from `since` or later."""
 
-    async def load_across(self, start: datetime, back: timedelta) -> list[bytes]:
-        """Return the evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
+    async def load_across(self, start: datetime, back: timedelta, since: datetime) -> list[bytes]:
+        """Return the evidence of the calls that count before `start`, no longer than `back`, and are open or have
+        evidence from `since` or later.
+        """
 
     async def load_minutes(self, start: datetime) -> list[CallsOfMinute]:
         """Return the contacts, visits and refused callers that count at or after `start`, added up by minute.

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,26 @@ from queue_monitor.app.rules_from_config import rules_of
 from queue_monitor.commands import rebuilding
 from queue_monitor.commands.exits import DIFFERENT
 from queue_monitor.config import Config, load
-from queue_monitor.events import Caller
+from queue_monitor.events import (
+    CallAnswered,
+    CallCompleted,
+    CallEntered,
+    Caller,
+    CallLeft,
+    CallRefused,
+    CallRingEnded,
+    Event,
+    LeftOutcome,
+    QueueSnapshot,
+    RefusalReason,
+    RingResult,
+    SourceRestarted,
+    WaitingCaller,
+    event_id,
+)
+from queue_monitor.ports import StoreError
 from queue_monitor.store import SqlStore
-from tests.runtime.lasting import Call, monitor
+from tests.runtime.lasting import SOURCE, Call, monitor
 from tests.runtime.test_lasting import FRIDAY, MONDAY, THURSDAY, WEDNESDAY, at, callers, tell
 
 ROWS = (
@@ -120,6 +138,105 @@ async def test_a_call_that_goes_on_after_midnight_is_made_anew_and_verified_as_o
     await rebuilding.rebuild(config, THURSDAY, nothing)
 
     assert found.differences == []
+    assert history(path, "seq", "evidence", "keys") == before
+
+
+def said(kind: Any, seconds: float, name: str = "", stay: int = 1, **fields: Any) -> Event:
+    """An event so many seconds after the midnight before Friday."""
+    when = at(FRIDAY, 0) + timedelta(seconds=seconds)
+    if name:
+        fields |= {"contact_id": f"pbx:{name}"} if kind in (CallEntered, CallRefused) else {}
+        fields |= {"leg_id": f"pbx:{name}"} if kind is CallRefused else {"visit_id": f"pbx:{name}/{stay}"}
+    fields |= {"queue": "kundcenter"} if kind is CallEntered else {}
+    made: Event = kind(
+        id=event_id(SOURCE, kind.__name__, str(seconds)),
+        source=SOURCE,
+        switch="pbx",
+        observed_at=when,
+        switch_time=when,
+        **fields,
+    )
+    return made
+
+
+def listed(seconds: float, *waiting: WaitingCaller) -> Event:
+    when = at(FRIDAY, 0) + timedelta(seconds=seconds)
+    return said(QueueSnapshot, seconds, queue="kundcenter", as_of=when, waiting=waiting, live=False)
+
+
+WAITS = said(CallEntered, -120, "anna")
+OVER_MIDNIGHT = {
+    "cut off by a restart": [WAITS, said(SourceRestarted, 300)],
+    "cut off by a restart while talking": [WAITS, said(CallAnswered, -110, "anna"), said(SourceRestarted, 300)],
+    "cut off before it by a restart, and given up after it": [
+        WAITS,
+        said(SourceRestarted, -30),
+        said(CallLeft, 60, "anna", outcome=LeftOutcome.UNKNOWN),
+    ],
+    "listed no more": [WAITS, listed(60)],
+    "listed under another leg": [WAITS, listed(60, WaitingCaller(leg_id="pbx:bo", waited_ms=180_000))],
+    "another call under the id of one before a restart": [
+        said(CallEntered, -1200, "anna"),
+        said(CallAnswered, -1190, "anna"),
+        said(CallCompleted, -1100, "anna"),
+        said(SourceRestarted, -600),
+        said(CallEntered, 30, "anna", 2),
+        said(CallAnswered, 60, "anna", 2),
+    ],
+    "another call under the id of one of the morning": [
+        said(CallEntered, -50_000, "anna"),
+        said(CallLeft, -49_900, "anna", outcome=LeftOutcome.ABANDONED),
+        said(CallEntered, 30, "anna", 2),
+        said(CallAnswered, 60, "anna", 2),
+    ],
+    "whose answer is taken back after it": [
+        WAITS,
+        said(CallAnswered, -60, "anna", agent_id="pbx:bo"),
+        said(CallEntered, -50, "bertil"),
+        said(CallAnswered, -40, "bertil", agent_id="pbx:bo", ring_id="pbx:ring"),
+        said(CallRingEnded, 5, ring_id="pbx:ring", result=RingResult.FAILED),
+        said(CallAnswered, 30, "bertil", agent_id="pbx:eva"),
+    ],
+    "turned away after it by another queue": [
+        WAITS,
+        said(CallLeft, -60, "anna", outcome=LeftOutcome.TIMEOUT),
+        said(CallRefused, 60, "anna", queue="bygglov", reason=RefusalReason.FULL),
+    ],
+}
+
+
+@pytest.mark.parametrize("story", OVER_MIDNIGHT.values(), ids=OVER_MIDNIGHT.keys())
+async def test_from_a_midnight_on_it_is_made_anew_by_all_that_was_known_at_that_midnight(
+    tmp_path: Path, story: list[Event], monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "calls.db"
+    config = config_of(path)
+    async with monitor(f"sqlite:///{path}", at(THURSDAY, 8), tmp_path, rules_of(config)) as run:
+        await tell(run, callers(THURSDAY, 1, hour=8))
+        for event in story:
+            run.clock.advance_to(event.at)
+            await run.tell([event])
+        run.clock.advance_to(at(FRIDAY, 1))
+        await tell(run, callers(FRIDAY, 1, hour=1))
+    before = history(path, "seq", "evidence", "keys")
+
+    found = await rebuilding.verify(config, FRIDAY, nothing)
+    await rebuilding.rebuild(config, FRIDAY, nothing)
+    from_friday = history(path, "seq", "evidence", "keys")
+    read = SqlStore.events_between
+
+    async def no_friday(store: SqlStore, start: datetime, end: datetime) -> list[Event]:
+        if start == at(FRIDAY, 0):
+            raise StoreError("the database is away")
+        return await read(store, start, end)
+
+    with monkeypatch.context() as away, pytest.raises(StoreError):
+        away.setattr(SqlStore, "events_between", no_friday)
+        await rebuilding.rebuild(config, None, nothing)
+    await rebuilding.rebuild(config, None, nothing)
+
+    assert found.differences == []
+    assert from_friday == before
     assert history(path, "seq", "evidence", "keys") == before
 
 

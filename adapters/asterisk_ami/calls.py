@@ -15,7 +15,7 @@ from typing import Final
 
 from adapters.asterisk_ami.agents import Agents
 from adapters.asterisk_ami.endings import BY_STATUS, REFUSALS, Ending, verdict
-from adapters.asterisk_ami.messages import Cutter, whole
+from adapters.asterisk_ami.messages import Cutter, first_argument, whole
 from adapters.asterisk_ami.settings import Settings
 from adapters.asterisk_ami.visits import Leg, Place, Ring, Visit
 from queue_monitor.events import (
@@ -54,7 +54,9 @@ _MAX_LEGS: Final = 50_000
 
 
 _MAX_STRANGERS: Final = 200
-"""The most channels kept that hung up and have never been in a queue, as far as was seen."""
+"""The most channels kept that hung up and have never been in a queue, as far as was seen; and of those that were put in
+the place of such a one.
+"""
 
 _MAX_BURIED: Final = 20
 """The most callers kept whose channel ended in the queue: another channel may go on in their place."""
@@ -81,8 +83,13 @@ class Calls:
         self._last_done: dict[tuple[str, str], datetime] = {}
         self._buried: deque[Visit] = deque(maxlen=_MAX_BURIED)
         self._strangers: dict[str, Stamp] = {}
+        self._asked: dict[str, str] = {}
+        self._listed: dict[str, tuple[str, str]] = {}
         self.unexplained = False
         """True when a caller's outcome was a guess because no channel variable is ever sent."""
+
+        self.unanswered = False
+        """True when a caller left without a word why, and no event of an agent ever came."""
 
         self.ended = 0
         """The number of visits seen from Join to end, enough of which show that a read class is missing."""
@@ -90,7 +97,12 @@ class Calls:
     # For the translator
 
     def knows(self, unique: str) -> bool:
-        return unique in self._legs or unique in self._rings
+        return unique in self._legs or unique in self._rings or unique in self._listed
+
+    def rung_by_queue(self, unique: str, channel: str, linked: str) -> None:
+        """Note a phone that a list shows in a call of a queue: its agent may ask a colleague on another channel."""
+        if linked and linked != unique and len(self._listed) < _MAX_LEGS:
+            self._listed[unique] = _phone_of(channel), linked
 
     @property
     def remembered(self) -> int:
@@ -233,7 +245,7 @@ class Calls:
         leg = visit.leg
         self._settle(leg)
         visit.left, leg.waiting, leg.leaving = stamp, None, visit
-        visit.key = leg.key
+        visit.key, visit.was_hanging_up = leg.key, leg.requested or leg.softly
         visit.left_in = visit.left_in or _place(message)
         self._held[leg.unique] = stamp.observed_at + self._hold
         if visit.status:
@@ -250,6 +262,8 @@ class Calls:
             visit = held
         else:
             visit = self._waiting_visit(unique, message, stamp)
+        if hung_up := self._strangers.pop(unique, None):
+            visit.leg.requested, visit.leg.hung_up = True, visit.leg.hung_up or hung_up
         visit.abandoned = stamp
         visit.left_in = _place(message)
         visit.hold_ms = _ms(message, "HoldTime")
@@ -315,9 +329,7 @@ class Calls:
         if stamp.switch_time is not None:
             self._last_done[queue_key(queue), agent] = stamp.switch_time
         if visit is None:
-            if leg is None or leg.unique != message["Uniqueid"]:
-                # a channel on which the caller of another leg goes on may have been in a queue before, unseen
-                leg = Leg(message["Uniqueid"], f"{self._switch}:{message['Uniqueid']}")
+            leg = self._leg_of_unseen(leg, message)
             self._name_contact(leg, message)
             visit = Visit(f"{leg.leg_id}@~{stamp.milliseconds - (wait or 0) - (talk or 0)}", queue, leg)
         self._last_talk.pop((queue_key(queue), agent), None)
@@ -335,14 +347,36 @@ class Calls:
         self._forget_if_idle(visit.leg)
         return True
 
+    def _leg_of_unseen(self, known: Leg | None, message: Message) -> Leg:
+        """Return the leg whose talk, begun before this connection, ends on this channel: of the one in whose place the
+        caller was put since then, or the channel's own.
+        """
+        unique = message["Uniqueid"]
+        if unique in self._asked and message.get("Reason", "").casefold() != "transfer":
+            asked = self._asked.pop(unique)
+            return Leg(asked, f"{self._switch}:{asked}")
+        if known is None or known.unique != unique:
+            # a channel on which the caller of another leg goes on may have been in a queue before, unseen
+            return Leg(unique, f"{self._switch}:{unique}")
+        return known
+
     def transferred(self, message: Message, stamp: Stamp, kind: TransferKind) -> None:
         """Report a transfer of a call that a queue connected, or into a queue; other transfers are ignored."""
+        if message.get("Result", "Success") != "Success":
+            return
         visit = self._talk_of(message)
-        if kind is TransferKind.ATTENDED and message.get("Result", "Success") == "Success":
-            consulting = self._legs.get(message.get("SecondTransfererUniqueid", ""))
-            if consulting and (visit is None or visit.leg is not consulting):
+        if kind is TransferKind.ATTENDED:
+            asked, caller = message.get("SecondTransfererUniqueid", ""), message.get("TransfereeUniqueid", "")
+            consulting = self._legs.get(asked)
+            if consulting is None and asked and caller not in self._legs:
+                self._asked[caller] = asked
+                if len(self._asked) > _MAX_STRANGERS:
+                    del self._asked[next(iter(self._asked))]
+            if consulting and visit and visit.leg is consulting:
+                return  # told again: by now the caller talks in the place of the one who asked
+            if consulting:
                 self._goes_on(consulting, message, "Transferee", stamp)
-        if visit is None or message.get("Result", "Success") != "Success":
+        if visit is None:
             return
         extension = message.get("Extension", "")
         queue = self._settings.dialled_queues.get(extension) or self._queues.get(queue_key(extension))
@@ -436,6 +470,9 @@ class Calls:
         if not unique:
             return
         if leg := self._legs.get(unique):
+            left, pressed = leg.leaving, message.get("Exten", "")
+            if left and not left.abandoned and message.get("Priority") == "1" and _KEY.fullmatch(pressed):
+                left.key = left.key or pressed
             # after a hang-up a channel still takes the steps of `h` and of hang-up handlers
             self._settle(leg, goes_on=self._seen.sees_calls and not leg.requested and message.get("Exten") != "h")
         if message.get("Application") != "Queue":
@@ -446,9 +483,11 @@ class Calls:
                 leg.key = pressed
             return
         leg = self._leg(unique, message)
+        if (waits := leg.waiting) and message.get("Exten") != "h" and _place(message) != waits.entered_in:
+            waits.was_sent_elsewhere = True  # who waits takes no step, unless somebody sends the channel on
         if leg.waiting or leg.leaving:
             return
-        leg.asked, leg.refused = message.get("AppData", "").partition(",")[0], False
+        leg.asked, leg.refused = first_argument(message.get("AppData", "")), False
 
     def hanging_up(self, unique: str, stamp: Stamp, *, softly: bool) -> None:
         """Take a request to end a channel. From the caller's own side it is a HangupRequest (`softly` false).
@@ -463,6 +502,8 @@ class Calls:
         if greeted is None and leg.last and leg.last.greeted:
             greeted = leg.last
         if leg.waiting is None and greeted is None:
+            if not softly:
+                self.hung_up_unseen(unique, stamp)
             return
         if softly:
             leg.softly = leg.softly or not leg.requested
@@ -484,6 +525,7 @@ class Calls:
 
     def hung_up(self, unique: str, stamp: Stamp) -> None:
         """Take the end of a channel: a ringing phone has stopped, or a caller has left the line."""
+        self._listed.pop(unique, None)
         if ring := self._rings.get(unique):
             self._end_ring(unique, ring, RingResult.CANCELLED, stamp.worked_out())
         if (leg := self._legs.get(unique)) and leg.is_on(unique):
@@ -537,6 +579,8 @@ class Calls:
         self._last_talk.clear()
         self._buried.clear()
         self._strangers.clear()
+        self._asked.clear()
+        self._listed.clear()
 
     # Internals
 
@@ -562,13 +606,19 @@ class Calls:
 
     def _name_contact(self, leg: Leg, message: Message) -> None:
         """Note the whole call that a leg belongs to: as the switch says, or the one in which an agent asks a
-        colleague.
+        colleague, which a list of channels tells where the answer was not seen.
         """
         if leg.contact_id or not (linked := message.get("Linkedid")):
             return
         leg.contact_id = f"{self._switch}:{linked}"
-        if linked == leg.unique and (caller := self._talks_to(message.get("Channel", ""))):
+        if linked != leg.unique:
+            return
+        channel = message.get("Channel", "")
+        if caller := self._talks_to(channel):
             leg.contact_id = caller.contact_id or caller.leg_id
+        elif self._listed and self._agents.behind(channel):
+            talks = [call for phone, call in self._listed.values() if phone == _phone_of(channel)]
+            leg.contact_id = f"{self._switch}:{talks[-1]}" if talks else leg.contact_id
 
     def _talks_to(self, channel: str) -> Leg | None:
         """Return the caller from a queue to whom the agent talks whose phone this channel is; the newest of several."""
@@ -672,9 +722,10 @@ class Calls:
         leg.last = visit
 
     def _verdict(self, visit: Visit, *, cut: bool = False, restart: bool = False, goes_on: bool = False) -> Ending:
-        ending = verdict(visit, self._seen.sees_variables, cut=cut, restart=restart, goes_on=goes_on)
+        ending = verdict(visit, self._seen, cut=cut, restart=restart, goes_on=goes_on)
         guessed = ending[0] is LeftOutcome.SYSTEM and ending[1] is OutcomeBasis.INFERRED
         self.unexplained = self.unexplained or (guessed and self._seen.sees_dialplan)
+        self.unanswered = self.unanswered or (ending[0] is LeftOutcome.UNKNOWN and ending[2] == "Leave")
         return ending
 
     def _tell_hung_up(self, visit: Visit, stamp: Stamp) -> None:
@@ -808,6 +859,11 @@ def _place(message: Message) -> Place | None:
     """Return the caller's place in the dialplan."""
     context, extension = message.get("Context"), message.get("Exten")
     return None if not context or not extension else (context, extension, message.get("Priority", ""))
+
+
+def _phone_of(channel: str) -> str:
+    """Return the phone or line whose channel this is (`PJSIP/1003-0000014f`)."""
+    return channel.rpartition("-")[0].casefold()
 
 
 def _same(one: str, other: str) -> bool:

@@ -4,11 +4,13 @@ Strongest first: QUEUESTATUS (the switch's own reason); a HangupRequest of the c
 or during the greeting of an agent who has picked up (the caller hung up); an Abandon whose channel already stands in
 another place of the dialplan than the Join or a ring, or goes on to one (somebody moved the caller there); only a
 SoftHangupRequest (the switch cut the call: a restart); an Abandon with none of these; a Leave alone, which is how a
-pressed key looks.
+pressed key looks. Where no event of an agent ever comes an answer looks the same, but for the key's step in the
+dialplan.
 """
 
 from typing import Final
 
+from adapters.asterisk_ami.messages import Cutter
 from adapters.asterisk_ami.visits import Visit
 from queue_monitor.events import LeftOutcome, OutcomeBasis, RefusalReason
 
@@ -33,6 +35,8 @@ def is_moved(visit: Visit) -> bool:
 
     `h` does not count: every channel goes there after it has hung up.
     """
+    if visit.was_sent_elsewhere:
+        return True
     if visit.entered_in is None or visit.left_in is None or visit.left_in[1] == "h":
         return False
     if "" in (visit.entered_in[2], visit.left_in[2]):
@@ -40,28 +44,29 @@ def is_moved(visit: Visit) -> bool:
     return visit.left_in != visit.entered_in
 
 
-def verdict(
-    visit: Visit, sees_variables: bool, *, cut: bool = False, restart: bool = False, goes_on: bool = False
-) -> Ending:
+def verdict(visit: Visit, seen: Cutter, *, cut: bool = False, restart: bool = False, goes_on: bool = False) -> Ending:
     """Return the outcome of a held visit.
 
+    `seen`: the kinds of messages that have come.
     `cut`: the connection ended while the Leave was held.
     `restart`: the switch went down then.
     `goes_on`: the caller's channel takes another step of the dialplan, so the caller is still on the line.
     """
-    leg, inferred = visit.leg, OutcomeBasis.INFERRED
+    leg, inferred, sees_variables = visit.leg, OutcomeBasis.INFERRED, seen.sees_variables
     if visit.status:
         return BY_STATUS.get(visit.status, LeftOutcome.SYSTEM), OutcomeBasis.STATED, visit.status
-    if leg.requested and (visit.abandoned or visit.greeted):
+    has_ended = visit.abandoned is not None or visit.was_hanging_up
+    if leg.requested and (has_ended or visit.greeted):
         return LeftOutcome.ABANDONED, OutcomeBasis.STATED, "HangupRequest"
     if visit.abandoned and not leg.softly and (is_moved(visit) or (goes_on and sees_variables)):
         return LeftOutcome.TRANSFERRED_OUT, OutcomeBasis.STATED, "Redirect"
-    if restart or (visit.abandoned and leg.softly):
+    if restart or (has_ended and leg.softly):
         return LeftOutcome.LOST, inferred, "SoftHangupRequest" if leg.softly else "Shutdown"
     if cut:
         return LeftOutcome.UNKNOWN, inferred, "connection lost"
     if visit.abandoned is None:
-        return LeftOutcome.EXIT_KEY, inferred, "Leave"
+        is_no_answer = visit.key is not None or seen.sees_agents or not seen.sees_steps
+        return LeftOutcome.EXIT_KEY if is_no_answer else LeftOutcome.UNKNOWN, inferred, "Leave"
     if sees_variables and visit.joined is None and visit.entered_in is None:
         # The caller's earlier place in the dialplan is not known: perhaps somebody moved the channel.
         return LeftOutcome.UNKNOWN, inferred, "Abandon"

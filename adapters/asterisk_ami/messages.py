@@ -33,6 +33,7 @@ _NAMES: Final = (
     "QueueMemberPenalty QueueMemberRinginuse FullyBooted Shutdown"
 )
 _WANTED: Final = frozenset(f"Event: {name}".encode() for name in _NAMES.split())
+_OF_AGENTS: Final = frozenset(first for first in _WANTED if first.startswith(b"Event: Agent"))
 _OF_CALLS: Final = frozenset(b"Event: " + name for name in (b"Hangup", b"HangupRequest", b"Newchannel", b"Newstate"))
 _VARSET: Final = b"Event: VarSet"
 _NEWEXTEN: Final = b"Event: Newexten"
@@ -48,7 +49,8 @@ class Cutter:
 
     `every_step`: take every dialplan step (Newexten) and not only those that run Queue().
     `sees_calls`, `sees_dialplan`: whether a message of that read class has come.
-    `sees_variables`: whether a VarSet has come; an `eventfilter` may keep them back.
+    `sees_variables`, `sees_steps`, `sees_agents`: whether a VarSet, a step of the dialplan, or an event of an agent who
+    is rung or answers has come; an `eventfilter` may keep them back.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,8 @@ class Cutter:
         self.sees_calls = False
         self.sees_dialplan = False
         self.sees_variables = False
+        self.sees_steps = False
+        self.sees_agents = False
         self._rest = b""
         self._offset = 0
         self._skipping = False
@@ -88,9 +92,11 @@ class Cutter:
             elif first in _WANTED:
                 if first in _OF_CALLS:
                     self.sees_calls = True
+                elif first in _OF_AGENTS:
+                    self.sees_agents = True
                 yield first, block, begins
             elif first == _NEWEXTEN:
-                self.sees_dialplan = True
+                self.sees_dialplan = self.sees_steps = True
                 if self.every_step or _QUEUE_APPLICATION in block:
                     yield first, block, begins
             elif first in _OF_CALLS:
@@ -143,6 +149,27 @@ def timestamp(text: str) -> datetime | None:
     if match is None or (seconds := int(match[1])) > _LAST_SECOND:
         return None
     return _EPOCH + timedelta(seconds=seconds, microseconds=int((match[2] or "0").ljust(6, "0")))
+
+
+def first_argument(arguments: str) -> str:
+    """Return the first of an application's arguments, as Asterisk parts them: a comma between parentheses, brackets or
+    quotes, or after a backslash, is no border.
+    """
+    found, depth, is_quoted, is_escaped = list[str](), 0, False, False
+    for letter in arguments:
+        if is_escaped:
+            found.append(letter)
+            is_escaped = False
+        elif letter == "\\":
+            is_escaped = True
+        elif letter == '"':
+            is_quoted = not is_quoted
+        elif letter == "," and not (depth or is_quoted):
+            break
+        else:
+            depth = max(0, depth + (letter in "([") - (letter in ")]"))
+            found.append(letter)
+    return "".join(found).strip()
 
 
 def whole(text: str | None) -> int | None:

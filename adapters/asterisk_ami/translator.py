@@ -32,6 +32,10 @@ _NO_VARIABLES: Final = (
     "no VarSet ever comes: an eventfilter of this account in manager.conf keeps it back; without the variable "
     "QUEUESTATUS nobody can tell a timeout or a refusal"
 )
+_NO_AGENTS: Final = (
+    "no event of an agent ever comes (AgentCalled, AgentConnect …): an eventfilter of this account in manager.conf "
+    "keeps them back; without them nobody can tell an answer"
+)
 _TOO_OLD: Final = (
     "is that of Asterisk 11 or older, whose queue events are others: take Asterisk 13 or newer, or follow its queue_log"
 )
@@ -85,6 +89,7 @@ class Translator:
         self._booted = False
         self._reported: tuple[str, ...] = ()
         self._told_of_variables = False
+        self._told_of_agents = False
         self._told_too_old = False
         calls = self._calls
         self._of_callers: dict[bytes, Callable[[Mapping[str, str], Stamp], bool]] = {
@@ -311,6 +316,9 @@ class Translator:
         if self._calls.unexplained and not self._told_of_variables:
             self._told_of_variables = True
             self._out.reject("missing_variables", _NO_VARIABLES)
+        if self._calls.unanswered and not self._told_of_agents:
+            self._told_of_agents = True
+            self._out.reject("missing_agent_events", _NO_AGENTS)
 
     def _named(self, unique: str) -> str:
         return f"{self._connection.switch}:{unique}"
@@ -320,6 +328,8 @@ class Translator:
     def _list_channel(self, message: Mapping[str, str], stamp: Stamp) -> None:
         """Take one channel that is up. A caller who has hung up may still take the steps of `h`."""
         unique, is_phone = message.get("Uniqueid", ""), message.get("Application") in _OF_AGENTS
+        if unique and message.get("Application") == "AppQueue" and len(self._up) < _MAX_UP:
+            self._calls.rung_by_queue(unique, message.get("Channel", ""), message.get("Linkedid", ""))
         if unique and not is_phone and message.get("Exten") != "h" and len(self._up) < _MAX_UP:
             self._up[self._named(unique)] = message.get("Linkedid", "")
 

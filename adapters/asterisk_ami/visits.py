@@ -32,6 +32,8 @@ class Visit:
     key: str | None = None
     inferred: bool = False
     greeted: bool = False
+    was_hanging_up: bool = False
+    was_sent_elsewhere: bool = False
     told_gone: bool = False
     entered_in: "Place | None" = None
     left_in: "Place | None" = None

@@ -150,6 +150,7 @@ class Calls:
         self._emit = emit
         self._calls: OrderedDict[str, Call] = OrderedDict()
         self._turns: OrderedDict[str, int] = OrderedDict()
+        self._returns: OrderedDict[str, None] = OrderedDict()
 
     @property
     def remembered(self) -> int:
@@ -209,6 +210,8 @@ class Calls:
         if not call_id or not place:
             return _lacking("connection", call_id)
         visit, cause = self._open_visit(call_id), text(message, "cause")
+        if call_id not in self._calls and place in self._agents and cause in _RINGS:
+            self._note_return(call_id)
         if visit is None or not visit.waits:
             return ""
         to = device(message, "newDestination")
@@ -432,7 +435,19 @@ class Calls:
         before, call.transferred_from = call.transferred_from, None
         visit = self._open(call, call_id, pilot, monitor, stamp)
         visit.position = position
-        self._tell_entered(visit, position, message, stamp, before)
+        if call_id not in self._returns:
+            self._tell_entered(visit, position, message, stamp, before)
+        else:  # the entry was before this connection
+            del self._returns[call_id]
+            visit.entered = True
+            moved = stamp.envelope("call.moved", visit.native)
+            self._emit(CallMoved(**moved, **self._placed(visit), position=position))
+
+    def _note_return(self, call_id: str) -> None:
+        """Note a call of which nothing was heard before that a phone was not answered: it goes back to its queue."""
+        self._returns[call_id] = None
+        while len(self._returns) > _MAX_CALLS:
+            self._returns.popitem(last=False)
 
     def _tell_entered(
         self, visit: Visit, position: int | None, message: Element, stamp: Stamp, before: Visit | None

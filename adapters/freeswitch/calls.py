@@ -8,11 +8,11 @@ Longer than 450 lines because one caller's way through the wire's events is one 
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from adapters.freeswitch.lists import Member
+from adapters.freeswitch.lists import TALKS, Member
 from adapters.freeswitch.moments import from_microseconds, from_seconds
 from queue_monitor.events import (
     CallAnswered,
@@ -303,7 +303,30 @@ class Calls:
         if not row.session:
             return None
         message = {"CC-Member-UUID": row.uuid, "CC-Member-Session-UUID": row.session, "CC-Queue": row.queue}
-        return self._visit(message, stamp)
+        is_new = self._known(message) is None
+        visit = self._visit(message, stamp)
+        if is_new and row.state == TALKS:
+            self._answered_unseen(visit, row, stamp)
+        return visit
+
+    def _answered_unseen(self, visit: Visit, row: Member, stamp: Stamp) -> None:
+        """Report an answer that came while nobody listened: a list tells who talks since when, in whole seconds."""
+        began, joined = from_seconds(row.bridged), from_seconds(row.joined)
+        if began is None or not row.agent:
+            return
+        answered = replace(stamp, switch_time=began, derived=False)
+        visit.answered, visit.agent = answered, row.agent
+        visit.picked_up = Ring(self._id(f"{visit.native}/{row.agent}/~{microseconds(began)}"), row.agent, answered)
+        envelope = answered.envelope("call.answered", visit.native) | {"time_precision_ms": 1000}
+        self._emit(
+            CallAnswered(
+                **envelope,
+                **self._placed(visit),
+                agent_id=self._id(row.agent),
+                ring_id=visit.picked_up.ring_id,
+                wait_ms_reported=None if joined is None or "/" in visit.native else milliseconds(began - joined),
+            )
+        )
 
     def came_since(self, queue: str, offset: int) -> list[Visit]:
         """Return the visits that started after this place in the stream and still wait in the queue."""

@@ -24,6 +24,8 @@ _FREE_TEXT: Final = ("contact", "moh_sound")
 WAITS: Final = frozenset(("Waiting", "Trying"))
 """The states that wait. The others: Answered (talks), Abandoned (a ghost, in case the caller returns), Unknown."""
 
+TALKS: Final = "Answered"
+
 
 class Member(NamedTuple):
     """One line of `queue list members`, without the caller's name and number."""
@@ -33,6 +35,8 @@ class Member(NamedTuple):
     session: str
     joined: str
     rejoined: str
+    bridged: str
+    agent: str
     state: str
     score: int
 
@@ -76,7 +80,6 @@ def members(body: str, queue: str = "") -> Iterator[Member | None]:
         if len(values) < _MEMBERS.count("|") + 1:
             yield None
             continue
-        joined, rejoined = values[-10], values[-9]
-        score = values[-1]
+        joined, rejoined, bridged, agent, score = values[-10], values[-9], values[-8], values[-4], values[-1]
         worth = int(score) if len(score) <= 12 and score.isascii() and score.isdigit() else 0
-        yield Member(values[0], values[2], values[3], joined, rejoined, values[-2], worth)
+        yield Member(values[0], values[2], values[3], joined, rejoined, bridged, agent, values[-2], worth)

@@ -7,7 +7,7 @@ same live state and the same commit as in operation. So `verify` expects exactly
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,12 @@ from queue_monitor.config import Config
 from queue_monitor.core.calendar import Calendar, next_month
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
+from queue_monitor.events import Event
 from queue_monitor.importing.verifying import import_differences
 from queue_monitor.model import IMPORTED, JournalBatch, StoredCall, StoredRefusal
 from queue_monitor.ports import Delivery, StoreError
 from queue_monitor.runtime.fault import Fault
+from queue_monitor.runtime.holding import HOLD, MAX_ACROSS
 from queue_monitor.runtime.pipeline import Pipeline
 from queue_monitor.store import KNOWN_AT_THE_TIME, SqlStore, SumDifference, open_store
 
@@ -34,9 +36,6 @@ Report = Callable[[int, int], None]
 """A function that takes the number of events done, and of all."""
 
 DELIVERY: Final = 1000
-MAX_ACROSS: Final = timedelta(days=31)
-"""The longest time after a call's beginning in which it may be amended, as by a callback."""
-
 _NOTE: Final = "rebuild"
 
 
@@ -137,7 +136,6 @@ async def verify(config: Config, first: date | None, report: Report) -> Verified
             if begins is None:
                 return Verified(events=0, calls=0, unreadable=0, differences=differences, imports=imports)
             await scratch.imports.take_brought(await store.imports.brought())
-            await _take_over(store, scratch, rules, calendar.midnight(begins))
             events = await _derive(store, scratch, rules, begins, report)
             calls, found, changed = await _compared(store, scratch, calendar, begins, newest)
             if changed:  # a monitor runs: the sums of all time grew while they were read
@@ -183,16 +181,49 @@ async def _broken_off(store: SqlStore) -> _Progress | None:
         raise StoreError(f"store.url: what an earlier rebuild noted cannot be read: {error}") from error
 
 
-async def _take_over(source: SqlStore, target: SqlStore, rules: Rules, midnight: datetime) -> None:
-    """Load into the target the calls that go on after the midnight from which the journal is read.
-
-    Their beginnings are not read, and may no longer be there.
+class _Beginnings:
+    """Gives a scratch store the calls that began before the midnight from which the journal is read: their beginnings
+    are not read, and may no longer be there.
     """
-    live = Live(rules, records=True)
-    live.load_calls(await source.load_across(midnight, MAX_ACROSS))
-    live.record_all()
-    calls, _ = live.take_records()
-    await target.commit(JournalBatch(received_at=midnight, calls=tuple(calls), journaled=False))
+
+    def __init__(self, source: SqlStore, target: SqlStore, rules: Rules, midnight: datetime) -> None:
+        self._source = source
+        self._target = target
+        self._rules = rules
+        self._midnight = midnight
+        self._taken: set[bytes] = set()
+
+    async def take_open(self) -> None:
+        """Give it the calls that go on after the midnight, or ended shortly before."""
+        since = self._midnight - HOLD
+        await self._take(await self._source.load_across(self._midnight, MAX_ACROSS, since=since))
+
+    async def take_for(self, keys: Iterable[str]) -> None:
+        """Give it the calls of which events with these keys speak."""
+        await self._take(await self._source.load_calls(keys, self._midnight))
+
+    async def _take(self, documents: list[bytes]) -> None:
+        new = [document for document in documents if document not in self._taken]
+        self._taken.update(new)
+        live = Live(self._rules, records=True)
+        live.load_calls(new)
+        live.record_all()
+        calls, _ = live.take_records()
+        if calls:
+            batch = JournalBatch(received_at=self._midnight, calls=tuple(calls), journaled=False)
+            await self._target.commit(batch)
+
+
+async def _starts_before(source: SqlStore, midnight: datetime) -> list[Event]:
+    """Return the events by which a switch may have begun anew, of the time before a midnight from which calls are
+    amended. Read a day at a time: the journal of a month need not fit in memory.
+    """
+    found = list[Event]()
+    day, a_day = midnight - MAX_ACROSS, timedelta(days=1)
+    while day < midnight:
+        found += await source.starts_between(day, day + a_day)
+        day += a_day
+    return found
 
 
 async def _derive(
@@ -205,18 +236,26 @@ async def _derive(
 ) -> int:
     """Take the source's events through a live state whose history goes to the target; return their number."""
     calendar = rules.calendar
-    # the target has the beginnings of calls that go on after this midnight
-    live = Live(rules, held_from=calendar.midnight(first))
-    clock = ManualClock(calendar.midnight(first))
+    midnight = calendar.midnight(first)
+    # the target has the calls that go on after this midnight; their days before it are not counted here
+    live = Live(rules, held_from=midnight, shows=False)
+    beginnings = None if target is source else _Beginnings(source, target, rules, midnight)
+    if beginnings is not None:
+        await beginnings.take_open()
+    clock = ManualClock(midnight)
     pipeline = Pipeline(live, clock, target, rebuilds=True)
     pipeline.skip(await source.load_skipped())
-    total = await source.count_events(calendar.midnight(first))
+    recent = await source.events_between(midnight - HOLD, midnight)
+    await pipeline.start_as_of(midnight, await _starts_before(source, midnight), recent)
+    total = await source.count_events(midnight)
     newest = await source.newest_at()
     count, day = 0, first
     while newest is not None and calendar.midnight(day) <= newest:
         events = await source.events_between(calendar.midnight(day), calendar.midnight(day + timedelta(days=1)))
         for at in range(0, len(events), DELIVERY):
             some = tuple(events[at : at + DELIVERY])
+            if beginnings is not None:
+                await beginnings.take_for(live.keys_of(some))
             clock.advance_to(some[-1].at)
             pipeline.take(Delivery(items=some, received_at=some[-1].at))
             await pipeline.write()

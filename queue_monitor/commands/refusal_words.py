@@ -62,6 +62,7 @@ WORDS: Final[Mapping[str, str]] = {
     "malformed_line": "a line of the log has fewer fields than any has",
     "manager_too_old": "this version of Asterisk does not say what is needed",
     "message_too_long": "a message is longer than any that a switch writes",
+    "missing_agent_events": "the switch does not send the events of agents that are needed: see docs/connect",
     "missing_field": "a field that this message must have is missing",
     "missing_read_classes": "the account may not read all that is needed: see docs/connect",
     "missing_variables": "the switch does not send the channel variables that are needed: see docs/connect",

@@ -42,7 +42,6 @@ from queue_monitor.events import (
     Event,
     OutcomeBasis,
     QueueSnapshot,
-    RingResult,
     SourceConnected,
     SourceRestarted,
     WaitingCaller,
@@ -183,7 +182,10 @@ class Ledger:
         report, evidence = known
         report.add(event)
         self._heard[id(evidence)] = evidence
-        return _ORPHAN if not report.is_seen_entering else _NOTHING
+        if report.is_seen_entering:
+            return _NOTHING
+        got_in = self._got_in_unseen(report, evidence)
+        return Applied(orphan=True, not_refused=got_in) if got_in else _ORPHAN
 
     def _ringing(self, event: CallRinging) -> Applied:
         self._rings[event.switch_name, event.ring_id] = event.visit_id
@@ -282,17 +284,15 @@ class Ledger:
     def _ring_ended(self, event: CallRingEnded) -> Applied:
         visit_id = event.visit_id or self._rings.get((event.switch_name, event.ring_id), "")
         known = self._reports.get((event.switch_name, visit_id))
-        if known is None and event.visit_id and event.result is RingResult.FAILED:
-            # it may take back an answer that has not been reported yet
-            known = self._report(event.switch_name, visit_id, event.source, "", "")
-        if known is None:
+        if known is None and not event.visit_id:
             return _ORPHAN
-        report, evidence = known
+        is_orphan = known is None  # the entry, or an answer that it takes back, may not have been reported yet
+        report, evidence = known or self._report(event.switch_name, visit_id, event.source, "", "")
         if report.last_at is None:  # nothing but this is known of the visit, and it is let go like a call
             report.last_at = event.at
         report.ring(report.ring_of(event), event.result)
         self._heard[id(evidence)] = evidence
-        return _NOTHING
+        return _ORPHAN if is_orphan else _NOTHING
 
     def _refuse(self, event: CallRefused) -> Applied:
         refused, not_refused = self._refusals.note(event)
@@ -311,6 +311,15 @@ class Ledger:
             return heard
         got_in = self._refusals.let_in(event.switch_name, {event.leg_id or event.visit_id, event.contact_id}, event.at)
         return heard._replace(not_refused=got_in) if got_in else heard
+
+    def _got_in_unseen(self, report: VisitReport, evidence: Evidence) -> tuple[Refusal, ...]:
+        """Note that a caller got into a queue whose entry no source has seen, as far as its time is known; return the
+        refusals just before, which are no longer to be counted.
+        """
+        if not self._refusals or (entry := report.entry) is None:
+            return ()
+        known_as = {evidence.leg_id, *report.contacts}
+        return self._refusals.let_in(evidence.switch, known_as, entry.moment.at + DERIVED_SLACK)
 
     def has_entered(self, event: CallEntered, passing_over: Collection[str] = ()) -> bool:
         """Return whether a source has already reported the entry of this event; sources in
@@ -375,9 +384,7 @@ class Ledger:
         self.see_up(event)
         if event.complete:
             self._take_over(event, queue)
-        for caller in event.waiting:
-            evidence = self._sight(event, caller)
-            self._heard[id(evidence)] = evidence
+        got_in = [refusal for caller in event.waiting for refusal in self._sight(event, caller)]
         if event.complete:
             listed = frozenset(self._key(switch_name, caller.leg_id, queue)[1] for caller in event.waiting)
             recent = self._switch(switch_name).snapshots.setdefault(queue, [])
@@ -390,7 +397,7 @@ class Ledger:
                 if is_missed and event.as_of not in evidence.missing:
                     evidence.missing = tuple(sorted((*evidence.missing, event.as_of))[-MAX_LISTS:])
                     self._heard[id(evidence)] = evidence
-        return _NOTHING
+        return Applied(not_refused=tuple(got_in)) if got_in else _NOTHING
 
     def see_up(self, event: QueueSnapshot) -> None:
         """Note which channels a list says are up: whoever a log says hung up before has been moved."""
@@ -443,14 +450,17 @@ class Ledger:
         evidence = self._evidence.get(key)
         return evidence is None or not any(report.is_seen_entering for report in evidence.reports.values())
 
-    def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> Evidence:
-        """Note a caller in a snapshot: evidence that the visit goes on, and of its start if no source saw that."""
+    def _sight(self, event: QueueSnapshot, caller: WaitingCaller) -> tuple[Refusal, ...]:
+        """Note a caller in a snapshot: evidence that the visit goes on, and of its start if no source saw that; return
+        the refusals that are no longer to be counted.
+        """
         switch = event.switch_name
         evidence = self._evidence_of(switch, caller.leg_id, event.queue)
         visit_id = caller.visit_id or self._open_visit(evidence, event, caller)
         report, evidence = self._report(switch, visit_id, event.source, caller.leg_id, event.queue)
         report.sight(event, caller)
-        return evidence
+        self._heard[id(evidence)] = evidence
+        return () if report.is_seen_entering else self._got_in_unseen(report, evidence)
 
     def _open_visit(self, evidence: Evidence, event: QueueSnapshot, caller: WaitingCaller) -> str:
         """Return the visit that a caller listed without a visit id continues, or a new id.

@@ -74,9 +74,10 @@ class Refusals:
         if (known := _same_refusal(near, refusal)) is not None:
             before, known.refusal = known.refusal, _better_told(known.refusal, refusal)
             known.told_by.add(event.source)
-            if known.is_counted and known.refusal != before:
-                return known.refusal, before
-            return None, None
+            if known.refusal == before:
+                return None, None
+            same.sort(key=_at)
+            return (known.refusal, before) if known.is_counted else (None, None)
         counts = not self._has_got_in(refusal)
         insort(same, _Refused(refusal, {event.source}, counts), key=_at)
         return (refusal if counts else None), None
@@ -142,13 +143,14 @@ def _may_be_one_queue(one: str, other: str) -> bool:
     return len(names) == 1 or not names.isdisjoint(_NAMELESS)
 
 
-def _better_told(before: Refusal, said: Refusal) -> Refusal:
-    """Return a refusal with the queue and the reason as far as one of two sources knows them."""
-    queue = said.queue if queue_key(before.queue) in _NAMELESS else before.queue
-    reason = said.reason if before.reason is RefusalReason.UNKNOWN else before.reason
-    if (queue, reason) == (before.queue, before.reason):
-        return before
-    return structs.replace(before, queue=queue, reason=reason)
+def _better_told(one: Refusal, other: Refusal) -> Refusal:
+    """Return a refusal as the source with the finer clock tells it, with the queue and the reason as far as one of the
+    two knows them: which came first does not matter.
+    """
+    best, other = sorted((one, other), key=lambda refusal: (refusal.precision_ms, refusal.at, refusal.source))
+    queue = other.queue if queue_key(best.queue) in _NAMELESS else best.queue
+    reason = other.reason if best.reason is RefusalReason.UNKNOWN else best.reason
+    return structs.replace(best, queue=queue, reason=reason)
 
 
 def _refusal(event: CallRefused) -> Refusal:

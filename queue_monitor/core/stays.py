@@ -1,8 +1,8 @@
 """Reads the stays of a caller in a queue from the evidence: for each the finest times and the best stated outcome."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from itertools import product
+from datetime import datetime, timedelta
+from itertools import pairwise, product
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -201,7 +201,7 @@ def _read(
     named = min(
         (report for report in group if report.entries or report.answers), key=rank, default=min(group, key=rank)
     )
-    rings = max(group, key=lambda report: len(report.rings)).rings
+    most = max(group, key=_ring_count)
     placed = max((report.position for report in group if report.position), default=None)
     contact_id = _contact_id(evidence, group, named)
     reason = next((e.reason for e in entries if e.reason is not EntryReason.UNKNOWN), EntryReason.UNKNOWN)
@@ -223,7 +223,7 @@ def _read(
         precision_ms=precision,
         start_known=start_known,
         agent_id=_agent(answers, completions),
-        rings=len(rings),
+        rings=_ring_count(most),
         completed_at=talk.ended_at,
         talk_ms=talk.ms,
         ended_by=talk.ended_by if outcome is Outcome.ANSWERED else _WAIT_ENDED_BY.get(outcome, EndedBy.SYSTEM),
@@ -234,8 +234,24 @@ def _read(
         position=placed[1] if placed else None,
     )
     about = best.moment.middle if best else first_at
-    is_ringing = any(result is None for result in rings.values())
+    is_ringing = any(result is None for result in most.rings.values())
     return MergedVisit(visit, first_at, is_ringing, reason, about, any(report.is_other_call for report in group))
+
+
+def _ring_count(report: VisitReport) -> int:
+    """Return at how many phones it rang. An answer that is told twice, as by a list after a lost connection, may name
+    its ring twice.
+    """
+    if len(report.answers) < 2:
+        return len(report.rings)
+    told = sorted((one for one in report.answers if one.ring_id), key=lambda one: (one.agent_id, one.moment.at))
+    twice = (
+        one.ring_id != other.ring_id
+        and one.agent_id == other.agent_id
+        and other.moment.at - one.moment.at < timedelta(milliseconds=max(one.moment.precision_ms, COARSE_MS))
+        for one, other in pairwise(told)
+    )
+    return len(report.rings) - sum(twice)
 
 
 def _span(begins: list[Timestamp], ends: list[Timestamp]) -> tuple[Timestamp | None, Timestamp | None, int]:

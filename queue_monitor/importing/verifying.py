@@ -7,7 +7,7 @@ from typing import Any, Final
 from queue_monitor.core.live import Live
 from queue_monitor.core.rules import Rules
 from queue_monitor.events import contact_key
-from queue_monitor.model import CallRecord, StoredCall
+from queue_monitor.model import CallRecord, Outcome, StoredCall
 from queue_monitor.store import SqlStore
 from queue_monitor.store.imports import DayDifference
 from queue_monitor.store.schema import moment
@@ -54,8 +54,13 @@ async def _calls_that_differ(store: SqlStore, rules: Rules, found: DayDifference
     said: list[str] = []
     for call in await store.calls(start, end, found.where.queue):
         record = expected.get(call.id)
-        said += _differences(call, record) if record is not None else []
+        said += _differences(call, record) if record is not None and not _was_cut_off(record) else []
     return said[:MAX_CALLS]
+
+
+def _was_cut_off(record: CallRecord) -> bool:
+    """Return whether no line ends a stay of this call: a restart of the switch did, which is not kept of an import."""
+    return any(visit.outcome is Outcome.WAITING for visit in record.visits)
 
 
 def _differences(call: StoredCall, record: CallRecord) -> Iterator[str]:

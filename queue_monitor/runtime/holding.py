@@ -40,6 +40,9 @@ An event and its share of the call take about 2 kB.
 MIN_HOLD: Final = timedelta(minutes=1)
 """The time that calls that are over stay in memory in any case: words of the same moment come in any order."""
 
+MAX_ACROSS: Final = timedelta(days=31)
+"""The longest time after a call's beginning in which it may be amended, as by a callback."""
+
 _NOTED_EVERY: Final = 100
 
 LATEST: Final = 1000
@@ -115,6 +118,20 @@ class Holding:
         async for _, event in store.read_after(seq):
             self._take(live.apply_state_only, event)
         await self._save_rules()
+
+    async def load_as_of(self, moment: datetime, starts: Iterable[Event], recent: Iterable[Event]) -> None:
+        """Load what memory held at an earlier moment, from which on the journal is taken anew. Raises `StoreError`.
+
+        `starts`: the events before it by which a switch may have begun anew.
+        `recent`: all events of the time before it (`HOLD`).
+        """
+        for event in starts:
+            self._take(self._live.apply_start, event)
+        self._take_calls(self._live, await self._store.load_across(moment, MAX_ACROSS, since=moment - HOLD))
+        await self.complete()
+        for event in recent:
+            self._take(self._live.remember, event)
+            self._take(self._live.apply_state_only, event)
 
     async def _take_kept(self, edge: date) -> None:
         """Note of which held days before today the store has a coverage, and load that of days that were imported."""

@@ -318,7 +318,7 @@ class JournalWriter:
         """Load the calls that went on when a switch began anew, and those that share evidence with them. Raises
         `StoreError`, and `BrokenEvent` for the restart.
         """
-        documents = await store.load_across(restart.at, MAX_TALK)
+        documents = await store.load_across(restart.at, MAX_TALK, since=restart.at)
         try:
             self._live.load_calls(documents)
             keys = self._live.missing_calls()

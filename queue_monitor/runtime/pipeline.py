@@ -342,6 +342,11 @@ class Pipeline:
             self._writer.cut()
         self.publish()
 
+    async def start_as_of(self, moment: datetime, starts: Iterable[Event], recent: Iterable[Event]) -> None:
+        """Load what memory held at an earlier moment, from which on the journal is taken anew: `Holding.load_as_of`."""
+        if self._holding is not None:
+            await self._holding.load_as_of(moment, starts, recent)
+
     def skip(self, events: Sequence[SkippedEvent]) -> None:
         """Never take these events: our own code has raised on them."""
         self._skipped |= {event.key: event for event in events}

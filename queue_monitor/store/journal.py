@@ -1,6 +1,7 @@
 """The journal: every event once, in the order in which it was committed, as the bytes it had on the wire."""
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -139,8 +140,13 @@ class Journal:
         in_packs = connection.execute(select(func.max(pack.c.last_seq)).where(pack.c.site == SITE)).scalar_one()
         return max(in_rows or 0, in_packs or 0)
 
-    def between(self, connection: Connection, start_us: int, end_us: int) -> list[Event]:
-        """Return the events that happened from one moment to before another, in the order in which they did."""
+    def between(
+        self, connection: Connection, start_us: int, end_us: int, only: re.Pattern[bytes] | None = None
+    ) -> list[Event]:
+        """Return the events that happened from one moment to before another, in the order in which they did.
+
+        `only`: events in whose JSON this is found; None for all events.
+        """
         rows = select(journal.c.seq, journal.c.body).where(
             journal.c.site == SITE, journal.c.at_us >= start_us, journal.c.at_us < end_us
         )
@@ -152,7 +158,7 @@ class Journal:
             lines += self.lines(row.id, row.body)
         found = []
         for seq, body in lines:
-            event = self.decoded(seq, body)
+            event = self.decoded(seq, body) if only is None or only.search(body) else None
             if event is not None and start_us <= microseconds(event.at) < end_us:
                 found.append((event.at, seq, event))
         return [event for _, _, event in sorted(found, key=lambda each: each[:2])]

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, func, or_, select
 
-from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot
+from queue_monitor.events import AgentMember, AgentState, Event, QueueSnapshot, SourceConnected, SourceRestarted
 from queue_monitor.store.database import Database
 from queue_monitor.store.journal import Journal
 from queue_monitor.store.schema import SITE, journal, microseconds, pack
@@ -22,10 +22,17 @@ _END: Final = 2**63
 _SEARCHED: Final = 4000
 """The number of rows read at once where only a few of them are wanted."""
 
-OF_AGENTS: Final = re.compile(
-    b"|".join(f'"{kind.__struct_config__.tag}"'.encode() for kind in (AgentState, AgentMember, QueueSnapshot))
-)
-"""A pattern in the JSON of every event that says something of agents, and of few others."""
+
+def _of(*kinds: type[Event]) -> re.Pattern[bytes]:
+    """Return a pattern in the JSON of every event of these kinds, and of few others."""
+    return re.compile(b"|".join(f'"{kind.__struct_config__.tag}"'.encode() for kind in kinds))
+
+
+OF_AGENTS: Final = _of(AgentState, AgentMember, QueueSnapshot)
+"""A pattern of the events that say something of agents."""
+
+OF_STARTS: Final = _of(SourceConnected, SourceRestarted)
+"""A pattern of the events by which a switch may have begun anew."""
 
 
 class Reader:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, or_, select
 
 from queue_monitor.events import Event
 from queue_monitor.model import (
@@ -61,13 +61,14 @@ from queue_monitor.store.kept import Kind, Order, kept_from
 from queue_monitor.store.learned import LearnedDocument
 from queue_monitor.store.local_days import LocalDays
 from queue_monitor.store.names import Names
-from queue_monitor.store.reading import OF_AGENTS, Reader
+from queue_monitor.store.reading import OF_AGENTS, OF_STARTS, Reader
 from queue_monitor.store.rebuild import Recount, SumDifference, dumped, forget_from, midnight_us
 from queue_monitor.store.refusals import RefusalRows
 from queue_monitor.store.repeats import RepeatRows
 from queue_monitor.store.reports import ReportRecord
 from queue_monitor.store.retention import SKIPPED, Deletion
 from queue_monitor.store.schema import (
+    IS_OPEN,
     SITE,
     alert,
     audit,
@@ -244,8 +245,9 @@ class SqlStore:
 
     # --- history
 
-    async def load_calls(self, keys: Iterable[str]) -> list[bytes]:
-        return await self._figures.load_calls(keys)
+    async def load_calls(self, keys: Iterable[str], before: datetime | None = None) -> list[bytes]:
+        """Return the evidence of these calls; with `before`, of those that count before that moment."""
+        return await self._figures.load_calls(keys, before)
 
     async def load_recent(self, since: datetime) -> list[bytes]:
         return await self._figures.load_recent(since)
@@ -497,11 +499,16 @@ class SqlStore:
 
         return await self._ask(changed)
 
-    async def load_across(self, start: datetime, back: timedelta) -> list[bytes]:
-        """Return the evidence of the calls that count before a moment, no longer than `back`, and go on after it."""
-        start_us = microseconds(start)
-        recent = contact.c.at_us >= microseconds(start - back), contact.c.at_us < start_us
-        question = select(contact.c.evidence).where(contact.c.site == SITE, *recent, contact.c.last_us >= start_us)
+    async def starts_between(self, start: datetime, end: datetime) -> list[Event]:
+        """Return the events of that time by which a switch may have begun anew, in that order."""
+        return await self._ask(
+            lambda connection: self._journal.between(connection, microseconds(start), microseconds(end), OF_STARTS)
+        )
+
+    async def load_across(self, start: datetime, back: timedelta, since: datetime) -> list[bytes]:
+        recent = contact.c.at_us >= microseconds(start - back), contact.c.at_us < microseconds(start)
+        goes_on = or_(contact.c.last_us >= microseconds(since), IS_OPEN)
+        question = select(contact.c.evidence).where(contact.c.site == SITE, *recent, goes_on)
         return await self._ask(lambda connection: [bytes(row.evidence) for row in connection.execute(question)])
 
     async def count_calls(self, start: datetime) -> int:

@@ -338,11 +338,73 @@ def test_an_agent_who_asks_a_colleague_through_a_queue_is_no_caller(how: str) ->
         assert figures(live) == (2, 1, 1, 0, 0, 0)
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_agent_whose_answer_came_in_a_lost_connection_is_known_to_talk_by_the_list_of_channels(
+    is_over: bool,
+) -> None:
+    """The list tells of which call the agent's phone is; once that phone has hung up, the agent is a caller."""
+    story = Twofold().joins(0.2, "1.1", "q").rings(1, "1.1", "q", "Bo", "1.2").answered(9.5, "1.1", "q", "Bo", "1.2")
+    story.shows_up(13.02, "1.2", Linkedid="1.1", Channel="PJSIP/Bo-0000001e", Application="AppQueue")
+    story.tells(14, "QueueMemberStatus", Queue="q", MemberName="Bo", Interface="PJSIP/Bo", Status="2", InCall="1")
+    # a line on which a queue has rung somebody is no agent's phone: another caller comes on it
+    story.shows_up(13.5, "9.2", Linkedid="1.1", Channel="PJSIP/trunk-0000001d", Application="AppQueue")
+    story.joins(20, "9.1", "r").abandons(25, "9.1", "r").hangs_up(25.1, "9.1")
+    if is_over:
+        story.hangs_up(29, "1.2").completed(29, "1.1", "q", "Bo").hangs_up(29.1, "1.1")
+    story.joins(30.2, "2.1", "r", phone="Bo", number="201").abandons(40.3, "2.1", "r").hangs_up(40.4, "2.1")
+    if not is_over:
+        story.completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1")
+
+    for told in (story.heard_manager(lost=(9, 13)), story.heard_manager(lost=(9, 13)) + story.heard_log()):
+        wanted = ["answered", "abandoned", "abandoned"] if is_over else ["answered", "abandoned"]
+        assert [call[0] for call in calls(played(told))] == wanted
+
+
 def test_an_agent_who_asks_a_colleague_and_finds_the_queue_closed_is_not_refused() -> None:
     story = _asks(Twofold()).tells(30.2, "VarSet", Uniqueid="2.1", Variable="QUEUESTATUS", Value="JOINEMPTY")
     live = played(story.hangs_up(31, "2.1").completed(60, "1.1", "q", "Bo").hangs_up(60.1, "1.1").heard_manager())
 
     assert figures(live) == (1, 1, 0, 0, 0, 0)
+
+
+def _put_on_after_the_answer() -> Twofold:
+    """A receptionist asks through the queue, is answered, and puts the caller on."""
+    story = Twofold().joins(5.2, "2.1", "q", phone="Rec", number="100").answered(9.5, "2.1", "q", "Bo", "2.5")
+    its = {"SecondTransfererUniqueid": "2.1", "TransfereeUniqueid": "1.1", "TransfereeLinkedid": "1.1"}
+    story.tells(15, "AttendedTransfer", Result="Success", **its).hangs_up(15.1, "2.1").goes_on("2.1", "q", "1.1")
+    return story.completed(50, "1.1", "q", "Bo").hangs_up(50.1, "1.1")
+
+
+def test_an_attended_transfer_that_is_told_twice_ends_the_talk_of_no_colleague() -> None:
+    for twice in (False, True):
+        live = played(_put_on_after_the_answer().heard_manager(twice=twice))
+        assert stays(live) == [("q", "answered", 4, 40)]
+
+
+def test_a_caller_put_on_after_a_lost_connection_is_the_one_whose_answer_was_heard_before() -> None:
+    story = _put_on_after_the_answer()
+
+    for live in (played(story.heard_manager(lost=(11, 13))), story.restarted(12)):
+        assert about(stays(live), [("q", "answered", 4, 40)])
+        assert [call[0] for call in calls(live)] == ["answered"]
+        assert figures(live)[1:] == (1, 0, 0, 0, 0)
+
+
+def test_the_talk_that_a_transfer_ends_after_a_lost_connection_is_the_callers_own() -> None:
+    story = _asked().answered(50.4, "1.1", "r", "Eva", "1.7").completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+
+    for cut in ((9.6, 39), (20, 39)):
+        live = played(story.heard_manager(lost=cut) + story.heard_log())
+        assert about(stays(live), [("q", "answered", 9, 30), ("r", "answered", 20, 40)])
+
+
+def test_two_talks_that_began_before_a_lost_connection_are_told_apart_when_one_takes_the_place_of_the_other() -> None:
+    story = Twofold().joins(0.2, "1.1", "q").answered(9.5, "1.1", "q", "Bo", "1.2").joins(30.2, "2.1", "r", phone="Bo")
+    story.answered(35.2, "2.1", "r", "Eva", "2.5").attended_transfer(50, "1.1", "q", "Bo", "2.1")
+    story.goes_on("2.1", "r", "1.1").completed(90, "1.1", "r", "Eva").hangs_up(90.1, "1.1")
+    live = played(story.heard_manager(lost=(45, 48)))
+
+    assert about(stays(live), [("q", "answered", 9, 40), ("r", "answered", 5, 54)])
 
 
 @pytest.mark.parametrize("lost", [(36, 45), (45, 60), (45, 100), (32, 60), (20, 60)])

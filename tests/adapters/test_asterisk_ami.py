@@ -587,6 +587,17 @@ IN_QUEUE = {"Context": "callers", "Exten": "kundcenter"}
 AT_1, AT_2 = {**IN_QUEUE, "Priority": "1"}, {**IN_QUEUE, "Priority": "2"}
 RUNG_AT_2 = caller("AgentCalled", "5", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **AT_2)
 JOIN_AGAIN = caller("QueueCallerJoin", "950000", Position="1", Count="1")
+ANOTHERS_RING = message("AgentCalled", "1", Uniqueid="9.1", DestUniqueid="9.2", Queue="q", MemberName="Bo")
+JUMP = message("Newexten", "900000", Uniqueid="1.1", Context="x", Priority="0", Application="Queue", Extension="2")
+LISTED = (
+    message("QueueParams", Queue="kundcenter")
+    + message("QueueEntry", Queue="kundcenter", Uniqueid="1.1", Position="1", Wait="3")
+    + message("QueueStatusComplete")
+)
+QUEUE_STEP = {"Application": "Queue", "AppData": "kundcenter"}
+SENT_ELSEWHERE = message(
+    *("Newexten", "890000"), Uniqueid="1.1", Context="internal", Exten="2001", Priority="1", **QUEUE_STEP
+)
 RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Interface="Local/1@agents", **IN_QUEUE)
 
 
@@ -602,6 +613,17 @@ RUNG = caller("AgentCalled", "500000", DestUniqueid="1.2", MemberName="Bo", Inte
         (
             [DIALPLAN, RUNG, caller("QueueCallerAbandon", "900000", Context="elsewhere", Exten="s"), LEAVE, HANGUP],
             ("transferred_out", "stated"),
+        ),
+        ([DIALPLAN, message("HangupRequest", Uniqueid="1.1"), ABANDON, LEAVE, HANGUP], ("abandoned", "stated")),
+        (
+            [SENT_ELSEWHERE, DIALPLAN, message("HangupRequest", Uniqueid="1.1"), ABANDON, LEAVE, HANGUP],
+            ("abandoned", "stated"),
+        ),
+        ([LISTED, DIALPLAN, ABANDON, LEAVE, HANGUP], ("unknown", "inferred")),
+        ([LISTED, DIALPLAN, SENT_ELSEWHERE, ABANDON, LEAVE, HANGUP], ("transferred_out", "stated")),
+        (
+            [LISTED, DIALPLAN, message("HangupRequest", Uniqueid="1.1"), SENT_ELSEWHERE, ABANDON, LEAVE, HANGUP],
+            ("abandoned", "stated"),
         ),
     ],
 )
@@ -624,6 +646,17 @@ def test_of_one_who_waited_before_we_came_only_a_ring_tells_whether_somebody_mov
         ([message("HangupRequest", Uniqueid="1.2"), ABANDON, LEAVE, HANGUP], ("system", "inferred")),
         ([DIALPLAN, ABANDON, LEAVE, HANGUP], ("abandoned", "inferred")),
         ([LEAVE, HANGUP], ("exit_key", "inferred")),
+        # an answer looks the same where no event of an agent ever comes, but a key makes a step of the dialplan
+        ([step("s"), LEAVE, HANGUP], ("unknown", "inferred")),
+        ([step("s"), ANOTHERS_RING, LEAVE, HANGUP], ("exit_key", "inferred")),
+        ([JUMP, LEAVE, step("s")], ("exit_key", "inferred")),
+        ([step("s"), LEAVE, step("2")], ("exit_key", "inferred")),
+        ([step("s"), LEAVE, step("t")], ("unknown", "inferred")),
+        ([step("s"), LEAVE, message("HangupRequest", Uniqueid="1.1"), HANGUP], ("unknown", "inferred")),
+        ([step("s"), LEAVE, message("SoftHangupRequest", Uniqueid="1.1"), HANGUP], ("unknown", "inferred")),
+        # an account whose filter keeps the Abandon back
+        ([message("HangupRequest", Uniqueid="1.1"), LEAVE, HANGUP], ("abandoned", "stated")),
+        ([message("SoftHangupRequest", Uniqueid="1.1"), LEAVE, HANGUP], ("lost", "inferred")),
         ([DIALPLAN, ABANDON, LEAVE, JOIN_AGAIN], ("transferred_out", "stated")),
         ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("s")], ("transferred_out", "stated")),
         ([DIALPLAN, message("Newchannel"), ABANDON, LEAVE, step("h")], ("abandoned", "inferred")),
@@ -637,6 +670,13 @@ def test_of_one_who_waited_before_we_came_only_a_ring_tells_whether_somebody_mov
 )
 def test_what_comes_around_the_leave_decides(stream: list[bytes], told: tuple[str, str]) -> None:
     assert ends(lines(JOIN, *stream)) == [told]
+
+
+def test_an_account_that_hears_nothing_of_agents_is_named_once() -> None:
+    later = caller("QueueCallerJoin", "950000") + caller("QueueCallerLeave", "960000") + HANGUP
+    items = lines(DIALPLAN, JOIN, step("s"), LEAVE, HANGUP, later)
+
+    assert [reason for reason, _ in rejections(items)] == ["missing_agent_events"]
 
 
 def test_a_leave_is_held_until_its_reason_comes() -> None:
@@ -733,6 +773,23 @@ def test_a_refusal_is_counted_once_for_each_time_queue_runs() -> None:
     told = only(CallRefused, lines(runs, status("FULL", "2"), status("FULL", "3"), runs, status("JOINUNAVAIL", "4")))
 
     assert [(one.queue, one.reason) for one in told] == [("Bygglov", "full"), ("Bygglov", "no_agents")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "queue"),
+    [
+        ("Växel (dag, kväll),tT,,,60", "Växel (dag, kväll)"),
+        ('"Växel, dag",tT', "Växel, dag"),
+        ("Växel\\, dag,tT", "Växel, dag"),
+        ("Växel [a,b]", "Växel [a,b]"),
+        ("Växel),tT", "Växel)"),
+        ("", "unknown"),
+    ],
+)
+def test_the_queue_of_a_refused_caller_is_read_as_asterisk_reads_it(asked: str, queue: str) -> None:
+    runs = message("Newexten", "1", Uniqueid="1.1", Application="Queue", AppData=asked, Priority="2")
+
+    assert [one.queue for one in only(CallRefused, lines(runs, status("FULL", "2")))] == [queue]
 
 
 def test_two_joins_in_one_millisecond_are_two_visits() -> None:

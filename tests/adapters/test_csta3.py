@@ -679,6 +679,24 @@ def test_a_caller_at_an_agents_phone_waits_although_the_queues_device_is_empty()
     assert not ledger(items).waiting()
 
 
+@pytest.mark.parametrize("call", [CALL, "17"])
+@pytest.mark.parametrize("arrival", ["queued", "arrives"])
+def test_a_caller_who_comes_back_from_a_phone_after_a_lost_connection_has_waited_since_the_beginning(
+    call: str, arrival: str
+) -> None:
+    """The first list does not show a caller at an agent's phone; nobody answers there."""
+    before = second_by_second([arrives(call=call), queued(call=call), diverted("7100", "2001", "distributed", call)])
+    again = Translator(Connection(source=CONNECTION.source, switch="kc", epoch="2"), QUEUES)
+    after = shot(again)
+    back = queued(call=call) if arrival == "queued" else arrives(call=call)
+    told = [(20, diverted("2001", "7100", "callForwardNoAnswer", call)), (20.1, back), (20.2, queued(call=call))]
+    for at, frame in [*told, (60, answers(call=call)), (90, cleared("2001", ANNA, call=call))]:
+        after += again.feed(frame, NOON + timedelta(seconds=at))
+
+    (visit,) = visits(before + after)
+    assert (visit.outcome, visit.wait_ms, visit.talk_ms) == (Outcome.ANSWERED, 60_000, 30_000)
+
+
 def test_a_real_empty_snapshot_is_read() -> None:
     one = translator()
     one.asked(7, "SnapshotDevice", "7100", NOON)

@@ -136,10 +136,21 @@ def members(*rows: str) -> str:
     return "\n".join([names, *rows, "+OK\n"])
 
 
-def row(uuid: str, session: str, state: str, *, joined: int = 0, rejoined: int = 0, score: int = 1, name: str = "Test"):
+def row(
+    uuid: str,
+    session: str,
+    state: str,
+    *,
+    joined: int = 0,
+    rejoined: int = 0,
+    bridged: int = 0,
+    agent: str = "",
+    score: int = 1,
+    name: str = "Test",
+) -> str:
     epoch = int(NOON.timestamp())
-    again = epoch + rejoined if rejoined else 0
-    ends = f"{epoch + joined}|{epoch + joined}|{again}|0|0|0|0|||{state}|{score}"
+    again, talks = (epoch + after if after else 0 for after in (rejoined, bridged))
+    ends = f"{epoch + joined}|{epoch + joined}|{again}|{talks}|0|0|0|{agent}||{state}|{score}"
     return f"kundcenter@lab|single_box|{uuid}|{session}|0701740605|{name}|{ends}"
 
 
@@ -707,6 +718,49 @@ def test_a_caller_who_waits_through_a_lost_connection_has_waited_since_the_begin
 
     (visit,) = visits(items)
     assert (visit.outcome, visit.wait_ms, visit.start_known) == (Outcome.ANSWERED, 50_000, True)
+
+
+def _after_a_cut(*frames: bytes, bridged: int = 5) -> Items:
+    """The first list of another connection shows the caller in a talk; then these frames come."""
+    before = lines(told(START), told(OFFER, 1, **ETT), closed=True)
+    one = translator()
+    one.asked(MEMBERS_OF + "kundcenter@lab", NOON + timedelta(seconds=20))
+    shown = answer(members(row("m1", "s1", "Answered", bridged=bridged, agent="agent-ett")))
+    return before + heard(one, [(frame, NOON + timedelta(seconds=20)) for frame in (shown, *frames)], closed=False)
+
+
+def test_an_answer_that_came_in_a_lost_connection_is_told_by_the_list() -> None:
+    (talks,) = visits(_after_a_cut())
+    (ended,) = visits(_after_a_cut(told(UNBRIDGE, 60, **ETT), told(END, 60, CC_Cause="Terminated")))
+
+    assert (talks.outcome, talks.wait_ms, talks.agent_id) == (Outcome.ANSWERED, 5_500, "kc:agent-ett")
+    assert (ended.outcome, ended.wait_ms, ended.talk_ms) == (Outcome.ANSWERED, 5_500, 55_000)
+
+
+def test_an_answer_that_was_heard_before_and_is_listed_once_more_is_of_one_ring() -> None:
+    heard_before = lines(told(START), told(OFFER, 1, **ETT), told(BRIDGE, 5.7, **ETT))
+    listed = _after_a_cut(told(UNBRIDGE, 60, **ETT), told(END, 60, CC_Cause="Terminated"))
+
+    for items in (heard_before + listed, listed + heard_before):
+        (visit,) = visits(items)
+        assert (visit.wait_ms, visit.talk_ms, visit.rings) == (5_700, 54_300, 1)
+
+
+def test_a_listed_answer_is_taken_back_where_the_phone_was_never_connected() -> None:
+    gave_up = told(END, 90, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT", Answer_State="hangup")
+    never = told(UNBRIDGE, 21, **ETT, CC_Agent_Bridged="false")
+
+    for frames in ((never, gave_up), (gave_up,)):
+        (visit,) = visits(_after_a_cut(*frames))
+        assert (visit.outcome, visit.wait_ms, visit.agent_id) == (Outcome.ABANDONED, 90_000, None)
+
+
+def test_an_agent_who_is_listed_in_a_talk_and_asks_a_colleague_through_a_queue_is_no_caller() -> None:
+    asks = {"CC_Queue": "bygglov@lab", "CC_Member_UUID": "m2", "CC_Member_Session_UUID": "s2"}
+    asks["CC_Member_CID_Number"] = "agent-ett"
+    items = _after_a_cut(told(START, 30, **asks), told(END, 40, **asks, **HUNG_UP))
+
+    assert [contact.outcome for contact in ledger(items).contacts()] == [Outcome.ANSWERED]
 
 
 def test_a_caller_who_comes_while_the_list_is_read_is_put_right() -> None:

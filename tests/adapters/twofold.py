@@ -148,7 +148,7 @@ class Twofold:
             (seconds, b"Response: Success\r\nEventList: start\r\nMessage: Channels will follow\r\n\r\n")
         )
         for channel in channels:
-            its = {"Exten": "s", "Application": "Playback", **fields, "Uniqueid": channel, "Linkedid": channel}
+            its = {"Exten": "s", "Application": "Playback", "Linkedid": channel, **fields, "Uniqueid": channel}
             self.manager.append((seconds, untimed("CoreShowChannel", its)))
         self.manager.append((seconds, untimed("CoreShowChannelsComplete", {"EventList": "Complete"})))
         return self.lists(seconds + 0.01)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,14 @@ from queue_monitor.events import (
     CallCompleted,
     CallEntered,
     CallLeft,
+    CallRefused,
+    CallRingEnded,
     EndedBy,
     EntryReason,
     LeftOutcome,
     OutcomeBasis,
     RefusalReason,
+    RingResult,
     SourceClock,
     TimeBasis,
 )
@@ -72,6 +76,21 @@ def test_waiting_callers_come_longest_first_with_the_oldest_wait():
 
 
 # ---- 10.1 re-entry, 10.2 overflow, 10.3 transfers
+
+
+@pytest.mark.parametrize("entry_last", [False, True])
+def test_a_ring_counts_also_where_its_end_is_told_before_the_callers_entry(entry_last: bool):
+    story = Scenario()
+    tell = [
+        lambda: story.entered(0, "anna"),
+        lambda: story._tell(
+            CallRingEnded, 9, visit_id="luleå:anna@kundcenter", ring_id="ring", result=RingResult.NO_ANSWER
+        ),
+    ]
+    for each in tell[::-1] if entry_last else tell:
+        each()
+
+    assert [(visit.rings, visit.outcome) for visit in story.visits()] == [(1, Outcome.WAITING)]
 
 
 def test_the_same_leg_entering_the_same_queue_again_is_a_second_visit_of_one_contact():
@@ -433,6 +452,24 @@ def test_a_refused_caller_is_counted_in_the_queue_that_one_source_names(first: s
     assert [record.placed.queue for record in records] == ["växel"]
 
 
+@pytest.mark.parametrize("log_first", [False, True])
+@pytest.mark.parametrize("seconds_later", [-0.7, 20])
+def test_a_refusal_is_of_the_finer_clock_whichever_source_tells_of_it_first(log_first: bool, seconds_later: float):
+    story = Scenario()
+    its: dict[str, Any] = {"contact_id": "luleå:anna", "queue": "kundcenter", "reason": RefusalReason.FULL}
+    its |= {"source": LOG, "live": False, "time_precision_ms": 1000}
+    tell = [
+        lambda: story.refused(10.7, "anna", queue="unknown"),
+        lambda: story._tell(CallRefused, whole(10.7 + seconds_later), **its),
+    ]
+    for each in tell[::-1] if log_first else tell:
+        each()
+
+    (refusal,) = story.live.ledger.refusals()
+    assert (refusal.source, refusal.at, refusal.precision_ms) == (SOURCE, story.at(10.7), 1)
+    assert (refusal.queue, story.counts(60).refused) == ("kundcenter", 1)
+
+
 def test_a_refusal_that_is_named_later_replaces_what_was_written_down():
     story = Scenario()
     story.live.note_changes(True)
@@ -458,6 +495,22 @@ def test_who_is_refused_by_one_queue_and_gets_into_another_in_the_same_call_was_
 
     assert (counts.dialled, counts.entered, counts.refused) == (2, 1, 1)
     assert [record.refusal.leg_id for record in records] == ["luleå:bo"]
+
+
+@pytest.mark.parametrize("by", ["a list", "the answer", "the end"])
+def test_who_is_refused_and_gets_into_a_queue_while_nobody_listens_was_not_refused(by: str):
+    def tell(story: Scenario) -> Scenario:
+        if by == "a list":
+            return story.snapshot(30, "anna", queue="bygglov", waited=18)
+        fields = {"agent_id": "luleå:bo"} if by == "the answer" else {"outcome": LeftOutcome.TIMEOUT}
+        kind = CallAnswered if by == "the answer" else CallLeft
+        return logged(story, kind, 30, "luleå:anna@~12", queue="bygglov", wait_ms_reported=18_000, **fields)
+
+    then = tell(Scenario().refused(10, "anna", queue="växel"))
+    before = tell(Scenario()).refused(10, "anna", queue="växel")
+
+    for story in (then, before):
+        assert (story.counts(400).dialled, story.counts(400).refused) == (1, 0)
 
 
 def test_who_was_put_on_to_a_queue_that_is_full_had_got_in():

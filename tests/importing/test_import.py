@@ -255,6 +255,23 @@ async def test_verify_names_the_imported_call_that_was_changed_by_hand(tmp_path:
     assert any("import puzzel, 2024-10-27, " in words for words in found)
 
 
+async def test_verify_says_nothing_of_an_imported_call_that_a_restart_cut_off(tmp_path: Path) -> None:
+    path, file = tmp_path / "calls.db", tmp_path / "queue_log"
+    began = int(moment(OCTOBER, 10).timestamp())
+    lines = [(0, "1.1", "ENTERQUEUE", "|1"), (5, "2.2", "ENTERQUEUE", "|1"), (9, "2.2", "CONNECT", "4|2.3|2")]
+    said = [f"{began + at}|{channel}|Kundcenter|NONE|{verb}|{rest}" for at, channel, verb, rest in lines]
+    file.write_text("\n".join([*said, f"{began + 60}|NONE|NONE|NONE|QUEUESTART|", ""]))
+    await imported(path, file)
+    with sqlite3.connect(path) as database:
+        key = database.execute("SELECT key FROM contact WHERE outcome = 'answered'").fetchone()[0]
+        database.execute("UPDATE contact SET wait_ms = 1 WHERE key = ?", (key,))
+        assert database.execute("SELECT count(*) FROM contact WHERE outcome = 'lost'").fetchone() == (1,)
+
+    found = (await rebuilding.verify(config_of(path), None, nothing)).differences
+
+    assert {words.split(",")[0] for words in found if words.startswith("call ")} == {f"call {key.hex()}"}
+
+
 async def test_imported_once_more_with_replace_the_same_file_mends_its_rows(tmp_path: Path) -> None:
     path, file = tmp_path / "calls.db", written(tmp_path, "queue_log", WEEK)
     await imported(path, file)
