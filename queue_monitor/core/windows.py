@@ -202,6 +202,13 @@ class Windows:
                 self._count_sums(sums, sign)
         self._move_talks(before.talks, after.talks)
 
+    def place(self, contact_id: str, history: ContactHistory | None) -> None:
+        """Note where a contact and its visits would count, and count it nowhere."""
+        self.change(contact_id, None)
+        if history is not None:
+            its = self.tally(history)
+            self._counted[contact_id] = Tally(placed=its.placed, visits=its.visits)
+
     def change_talk(self, contact_id: str, visit: Visit) -> None:
         """Replace the talk of a contact of one visit, when nothing but the talk may have changed."""
         if not self._counts:
