@@ -7,7 +7,7 @@ their own.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -33,6 +33,7 @@ from queue_monitor.core.queue_coverage import QueueCoverage
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
+from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.silenced import Silenced
 from queue_monitor.core.snapshot_builder import SnapshotBuilder
@@ -799,22 +800,40 @@ class Live:
     # ---- output
 
     def queues(self) -> list[str]:
-        """Return every queue that an event has named or that the loaded figures contain, but for those of switches
-        that are watched no more.
+        """Return every queue that an event has named or that the loaded figures contain.
+
+        A queue of switches that are watched no more is one of them as long as a call of today was in it: the totals
+        have that call until the day ends.
         """
         known: dict[str, str] = {queue_key(queue): queue for queue in self.windows.queues() if queue}
         known.update(self.known_queues.names)
-        return sorted(filter(self._is_watched, known.values()), key=queue_key)
+        left = {key for key, queue in known.items() if not self._is_watched(queue)}
+        gone = left - self._with_calls_today(left) if left else left
+        return sorted((queue for key, queue in known.items() if key not in gone), key=queue_key)
+
+    def watched_queues(self) -> list[str]:
+        """Return the queues of switches that are watched: more calls may come to them."""
+        return list(filter(self._is_watched, self.queues()))
 
     def _is_watched(self, queue: str) -> bool:
         switches = self.known_queues.switches((queue,))
         return not switches or bool(self.sources.watched_of(switches))
 
+    def _with_calls_today(self, keys: Collection[str]) -> set[str]:
+        """Return those of these queues (casefolded) in which a call of today is counted, or somebody waits."""
+        waiting = (queue_key(visit.queue) for _, visit in self._ledger.waiting())
+        found = set[str](keys).intersection(waiting)
+        if self._day_ends is not None:
+            today = self.rules.calendar.day_of(self._day_ends - timedelta.resolution)
+            low, high = map(minute_of, day_bounds(today, self.rules.calendar.zone))
+            found |= {key for key in keys if self._windows.has_calls(key, low, high)}
+        return found
+
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
         other. A queue of which the switch only says how many wait has none.
         """
-        return self.pools([queue for queue in self.queues() if not self.counted.of((queue,))])
+        return self.pools([queue for queue in self.watched_queues() if not self.counted.of((queue,))])
 
     def pools(self, queues: list[str]) -> list[Pool]:
         """Return the queues grouped by the people they share: by the members that switches list, else by who has
@@ -859,18 +878,23 @@ class Live:
         return self.queue_coverage.of(queues, start, min(end, now), self.windows.edge)
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the watched switches that have reported these queues; all switches where none has."""
-        known = self.sources.watched_of(self.known_queues.switches(queues))
-        return tuple(sorted(known) or self.sources.switches())
+        """Return the watched switches that have reported these queues, or those that did where none is watched any
+        more; all switches where none ever has.
+        """
+        known = self.known_queues.switches(queues)
+        return tuple(sorted(self.sources.watched_of(known) or known) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Return why the figures of these queues cannot be relied on now; None when they can.
 
-        The reason is that there is no source, that one is down, or that one has been silent in open hours.
+        The reason is that there is no source, that their switch is watched no more, that a source is down, or that one
+        has been silent in open hours.
         """
         switches = self.switches(queues)
         if not switches:
             return StatusReason.NO_SOURCE
+        if not self.sources.watched_of(switches):
+            return StatusReason.NOT_WATCHED
         silent = {event.source for event in self._silences(now)}
         if self.sources.is_up(switches, but_for=silent):
             return None

@@ -23,6 +23,7 @@ from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Stan
 from queue_monitor.core.waiting_callers import Entered, Placed, Present, WaitingCallers, present_in, present_in_each
 from queue_monitor.core.windows import NotHeld, PlacedCall
 from queue_monitor.model import (
+    UNHEARD,
     Bar,
     Contact,
     Counts,
@@ -66,6 +67,8 @@ class LiveReading(observed.LiveReading, waiting_callers.LiveReading, Protocol):
     callers: CallerPseudonyms
 
     def queues(self) -> list[str]: ...
+
+    def watched_queues(self) -> list[str]: ...
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]: ...
 
@@ -219,7 +222,7 @@ class SnapshotBuilder:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self.count_staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
-        is_answered = today.is_open and no_data_reason not in _BLIND  # whoever comes later meets a closed queue
+        is_answered = today.is_open and no_data_reason not in UNHEARD  # whoever comes later meets a closed queue
         wait = _wait(forecast, queues) if is_answered else None
         return QueueNow(
             name=face.name,
@@ -315,7 +318,7 @@ class SnapshotBuilder:
         """Return every figure of one stretch of time; `past` holds the store's figures of the part before the edge."""
         face = self._scopes.get(names)
         if face is None:
-            queues = tuple(self._live.queues()) if names is None else names
+            queues = tuple(self._live.watched_queues()) if names is None else names
             face = self._scopes[names] = self._face("", queues, names)
         return (
             self._period(name, level, face, start, end)
@@ -499,8 +502,6 @@ class SnapshotBuilder:
 
 
 _NOTHING_SEEN: Final = Coverage()
-_BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-"""The reasons for no data with which nothing can be said of the next caller."""
 _NO_COUNTS: Final = Counts()
 
 

@@ -480,6 +480,11 @@ class Windows:
         """Return every queue that ever counted a call, as first written."""
         return sorted({self._names[key] for held in self._series.values() for key in held})
 
+    def has_calls(self, key: str, low: int, high: int) -> bool:
+        """Return whether a call or a refused caller is counted in a queue (casefolded) from one minute to another."""
+        kinds = ((level, inside) for level in Level for inside in (True, False))
+        return any(any(self.numbers(level, (key,), low, high, inside)) for level, inside in kinds)
+
     def version(self, level: Level, keys: Keys) -> int:
         """Return a number that differs after every change to the counts of these queues."""
         if keys is None:

@@ -91,6 +91,7 @@ from queue_monitor.model.risk import (
 )
 from queue_monitor.model.snapshot import (
     UNDECIDED,
+    UNHEARD,
     AgentNow,
     Bar,
     Board,
@@ -123,6 +124,7 @@ __all__ = [
     "NAMED_COUNTS",
     "TOLD_OF_A_TARGET",
     "UNDECIDED",
+    "UNHEARD",
     "Access",
     "Acknowledgement",
     "AdminAct",

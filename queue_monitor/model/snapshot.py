@@ -138,7 +138,14 @@ class StatusReason(StrEnum):
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
     NO_SOURCE = "no_source"
+    NOT_WATCHED = "not_watched"
     COUNTS_ONLY = "counts_only"
+
+
+UNHEARD: Final = frozenset(
+    {StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE, StatusReason.NOT_WATCHED}
+)
+"""The reasons with which nobody can say how a queue stands now."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):

@@ -17,6 +17,7 @@ from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
 from queue_monitor.api.pages.outlook import advice, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    UNHEARD,
     Alert,
     AlertChange,
     AlertKind,
@@ -29,7 +30,6 @@ from queue_monitor.model import (
     QueueNow,
     Snapshot,
     SourceNow,
-    StatusReason,
     Target,
 )
 from queue_monitor.model import Board as Wall
@@ -38,7 +38,6 @@ from queue_monitor.queues import keys_of, queue_key
 AMBER: Final = 0.7
 """The share of the limit from which a wait is shown in amber: 3:30 of 5:00."""
 
-_UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 _SHORTEST_CURVE: Final = timedelta(hours=4)
 _NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.EVENT_SKIPPED, AlertKind.HEARTBEAT})
 """The alerts that no wall lists: a silent switch has its own banner, and a sign of life is for its recipient."""
@@ -349,7 +348,7 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
     return BoardQueue(
         name=queue.label,
         open=queue.open,
-        trusted=queue.verdict.reason not in _UNTRUSTED,
+        trusted=queue.verdict.reason not in UNHEARD,
         waiting=queue.waiting_count,
         waiting_late=_late(queue, target.limit_seconds * 1000),
         unheard=sum(line.unheard for line in queue.waiting),

@@ -18,6 +18,7 @@ from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
 from queue_monitor.api.pages.outlook import forecast_faces, help_words, is_too_early, margin_words, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    UNHEARD,
     Alert,
     AlertChange,
     Attempt,
@@ -46,7 +47,6 @@ LOST_SHOWN: Final = 30
 CURVES_SHOWN: Final = 3
 """The most forecasts drawn as curves; more are a table."""
 
-UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
 """The reasons whose own sentence says that the share is under the target, so that no other need say it."""
 
@@ -167,7 +167,7 @@ class Page:
         self.day = face.periods["day"]
         self.month = face.periods["month"]
         self.tertial = face.periods["tertial"]
-        self.trusted = face.verdict.reason not in UNTRUSTED
+        self.trusted = face.verdict.reason not in UNHEARD
         self.transfers = transfers
         self._doubts = disagreements
         self._differences = differences
