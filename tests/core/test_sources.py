@@ -315,3 +315,25 @@ def test_before_the_new_switch_names_a_queue_all_together_have_data():
 
     assert heard(story, 80) == (None, ["kundcenter"], ["ny"])
     assert story.live.snapshot(story.at(80)).total.periods["day"].counts.answered == 1
+
+
+@pytest.mark.parametrize("named", ["ny", NEW])
+def test_of_publishers_that_the_settings_name_the_others_make_nothing_blind(named: str):
+    """One was renamed, or taken out: it made its queues and the totals blind for ever."""
+    broker = {"urn:kc:mqtt:broker": "broker"}
+    after = Scenario(start=EIGHT)
+    after.live.sources.watch_only(broker, {named})
+    after.live.load_states(told_from_eight().live.save_states(), after.at(60))
+    after.connected(61, source=NEW, switch="pbx").entered(70, "bo", "växel", source=NEW, switch="pbx")
+
+    assert heard(after, 80) == (None, ["växel"], ["ny"])
+
+
+def test_a_publisher_that_the_settings_name_and_that_is_away_stays_away():
+    """However long: silence is not health."""
+    after = Scenario(start=EIGHT)
+    after.live.sources.watch_only({"urn:kc:mqtt:broker": "broker"}, {"luleå"})
+    after.live.load_states(told_from_eight().live.save_states(), after.at(60))
+    after.connected(61, source="urn:kc:mqtt:broker", switch="broker")
+
+    assert heard(after, 86_400 * 40) == (StatusReason.SOURCE_DOWN, ["kundcenter"], ["broker", "luleå"])
