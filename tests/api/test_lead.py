@@ -15,6 +15,7 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
+from queue_monitor.api.pages.outlook import fact_beside
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import (
     Access,
@@ -151,7 +152,7 @@ async def test_a_source_that_is_silent_now_has_been_without_contact_until_now() 
 
 async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up() -> None:
     early = Verdict(status=Status.TOO_EARLY, reason=StatusReason.TOO_EARLY)
-    lost = RiskFigures(p_miss=0.97, expected_share=0.7, expected_calls=400.0, agents_at_most=3, reachable=False)
+    lost = replace(sample.RISK_AHEAD, p_miss=0.97, expected_share=0.7, reachable=False, agents_for_day=None)
 
     def judged(face: QueueNow) -> QueueNow:
         return replace(face, verdict=early)
@@ -162,6 +163,38 @@ async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up(
     assert "Risk att målet missas</dt><dd>För tidigt att säga</dd>" in page
     assert "nås troligen inte" not in page
     assert "70,0 %" in page
+    for said in ("I nuvarande takt slut", "väger tyngst"):
+        assert said not in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (StatusReason.ALERT_STANDS, "Under målet just nu."),
+        (StatusReason.LIKELY_MISSED, "Sammanlagt under målet just nu."),
+        (StatusReason.UNDER_TARGET_SO_FAR, None),
+        (StatusReason.PERIOD_LOST, None),
+        (StatusReason.SOURCE_DOWN, None),
+        (StatusReason.SOURCE_SILENT, None),
+        (StatusReason.NOT_WATCHED, None),
+    ],
+)
+def test_that_it_is_under_the_target_now_is_said_where_it_is_known_and_not_of_anothers_forecast(
+    reason: StatusReason, words: str | None
+) -> None:
+    """The pool whose forecast is told may be far over it: "Kundcenter: the forecast is … Under the target now."."""
+    shown = sample.lead()
+    verdict = Verdict(status=Status.AT_RISK, reason=reason, under_target_now=True)
+    kundcenter = next(queue for queue in shown.queues if queue.name == "Kundcenter")
+    shown = replace(shown, total=replace(shown.total, verdict=verdict), pools=(replace(kundcenter, name="Kundcenter"),))
+
+    said = {language: fact_beside(shown.total, shown, language) for language in texts.LANGUAGES}
+
+    assert said["sv"] == (words or "").removesuffix(".")
+    assert bool(said["en"]) is bool(words)
+    one = replace(shown.queues[1], verdict=verdict)
+    if reason is StatusReason.LIKELY_MISSED:
+        assert fact_beside(one, shown, "sv") == "Kön själv är under målet just nu"
 
 
 async def test_of_people_who_were_only_seen_it_says_at_least() -> None:

@@ -14,7 +14,7 @@ from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
 from queue_monitor.api.json.status import staff_shape
 from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
-from queue_monitor.api.pages.outlook import advice, reason
+from queue_monitor.api.pages.outlook import advice, fact_beside, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
     UNHEARD,
@@ -188,6 +188,7 @@ class Board(Struct, frozen=True, kw_only=True):
 
     `page`: marks the files that draw it.
     `why`: the reason for the status, by language.
+    `fact`: that it is under the target now, by language; empty where the reason says so, or it is not known or not so.
     `advice`: words by language; None unless switched on.
     `unseen`: the queues that the wall names and no switch has; empty as long as none has named any.
     """
@@ -203,6 +204,7 @@ class Board(Struct, frozen=True, kw_only=True):
     night: bool
     total: BoardQueue
     why: dict[str, str]
+    fact: dict[str, str]
     month: BoardPeriod | None
     queues: tuple[BoardQueue, ...]
     curve: BoardCurve | None
@@ -284,6 +286,7 @@ def board(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False, b
         night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
         total=total,
         why={language: reason(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
+        fact={language: fact_beside(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
         curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone), before),

@@ -15,7 +15,7 @@ from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
-from queue_monitor.api.pages.outlook import forecast_faces, help_words, is_too_early, margin_words, reason
+from queue_monitor.api.pages.outlook import fact_beside, forecast_faces, help_words, is_too_early, margin_words, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
     UNHEARD,
@@ -36,7 +36,6 @@ from queue_monitor.model import (
     SourceNow,
     Staff,
     Status,
-    StatusReason,
     TransferWaits,
     WaitingNow,
 )
@@ -46,9 +45,6 @@ WAITING_SHOWN: Final = 50
 LOST_SHOWN: Final = 30
 CURVES_SHOWN: Final = 3
 """The most forecasts drawn as curves; more are a table."""
-
-SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
-"""The reasons whose own sentence says that the share is under the target, so that no other need say it."""
 
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
@@ -205,10 +201,9 @@ class Page:
     @property
     def reason(self) -> str:
         """Return the reason for the status, and that the target is not met now where that sentence does not say so."""
-        verdict, pen = self.face.verdict, self.pen
-        said = reason(self.face, self.snapshot, pen.language)
-        is_beside = verdict.under_target_now and verdict.reason not in SAYS_UNDER
-        return f"{said} {pen.say('target_not_met')}." if is_beside else said
+        said = reason(self.face, self.snapshot, self.pen.language)
+        fact = fact_beside(self.face, self.snapshot, self.pen.language)
+        return f"{said} {fact}." if fact else said
 
     @property
     def meets_target(self) -> bool | None:
@@ -333,14 +328,14 @@ class Page:
             calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
             margin=margin_words(face, self.snapshot, pen.language),
             margin_what=pen.say(f"lead.margin.what{'' if left > 0 else '.over' if left < 0 else '.none'}"),
-            margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends else "",
+            margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends and not too_early else "",
             month_margin=margin_words(face, self.snapshot, pen.language, "month"),
             help=tuple(helps),
             options=tuple(
                 (pen.count(option.more), pen.chance(option.p_miss), pen.percent(option.expected_share))
                 for option in (() if too_early else risk.options)
             ),
-            cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
+            cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause and not too_early else "",
             inferred=not risk.staff_known,
             curve=self._curve(face, risk),
         )

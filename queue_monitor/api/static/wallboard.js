@@ -6,7 +6,6 @@ const RECONNECT_MS = 15_000;
 const TURN_MS = 10_000;
 const TICK_MS = 200;
 const ENDED = ["period_lost", "period_refused"];
-const SAYS_UNDER = ["under_target_so_far", "period_lost"];
 const NONE = "–";
 const SPACE = "\u00a0";
 
@@ -296,7 +295,7 @@ function drawStanding() {
   put("verdict-reason", stale
     ? say("last_known_status", { status: statusWords(total.status, total.reason) })
     : board.why[page.language]);
-  put("verdict-fact", !stale && total.under_target_now && !SAYS_UNDER.includes(total.reason) ? say("target_not_met") : "");
+  put("verdict-fact", stale ? "" : board.fact[page.language]);
 
   const { day } = total;
   const facts = [
