@@ -20,6 +20,7 @@ from queue_monitor.clock import ManualClock
 from queue_monitor.model import (
     Access,
     Counts,
+    Coverage,
     Period,
     QueueNow,
     RepeatCallers,
@@ -538,3 +539,23 @@ async def test_each_call_of_an_hour_is_in_one_column_and_in_the_late_one_only_wh
     assert int(entered) == int(in_time) + int(late) + int(abandoned) + int(other) + int(waiting) == 1
     assert int(late) == (field == "answered_late")
     assert int(in_time) == (field in {"answered_in_time", "called_back"})
+
+
+@pytest.mark.parametrize(("language", "words"), [("sv", "40 min utan mätning"), ("en", "40 min not measured")])
+async def test_an_hour_in_which_nothing_was_heard_for_a_while_says_so_beside_its_calls(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its few calls looked like those of a calm hour."""
+    desk = Desk(sample.calm())
+
+    async def hours(start: datetime, end: datetime, *_: Any) -> list[Period]:
+        covers = (Coverage(seen_minutes=60), Coverage(seen_minutes=20, blind_minutes=40))
+        return [
+            sample.period("hour", Counts(answered_in_time=9), at=start + timedelta(hours=9 + number), coverage=coverage)
+            for number, coverage in enumerate(covers)
+        ]
+
+    monkeypatch.setattr(desk.figures, "intervals", hours)
+    first, second, *_ = (await desk.page(lang=language)).partition('id="hours"')[2].split('<th scope="row">')[1:]
+
+    assert (words in first, words in second) == (False, True)

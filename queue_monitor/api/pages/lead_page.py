@@ -96,9 +96,10 @@ class WaitingRow(Struct, frozen=True, kw_only=True):
 
 
 class Hour(Struct, frozen=True, kw_only=True):
-    """One hour of the day as a row of texts."""
+    """One hour of the day as a row of texts. `blind`: the minutes in which nothing was heard; empty for none."""
 
     name: str
+    blind: str
     cells: tuple[str, ...]
     share: str
     meets_target: bool | None
@@ -415,8 +416,10 @@ class Page:
             counts.waiting,
             counts.refused,
         )
+        blind = period.coverage.blind_minutes
         return Hour(
             name=name,
+            blind=pen.say("lead.hours.blind", minutes=pen.count(blind)) if blind else "",
             cells=tuple(map(pen.count, numbers)),
             share=pen.percent(period.headline),
             meets_target=service_level.meets_target(counts, pen.target),
