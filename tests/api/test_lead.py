@@ -559,3 +559,11 @@ async def test_an_hour_in_which_nothing_was_heard_for_a_while_says_so_beside_its
     first, second, *_ = (await desk.page(lang=language)).partition('id="hours"')[2].split('<th scope="row">')[1:]
 
     assert (words in first, words in second) == (False, True)
+
+
+async def test_the_forecast_of_a_pool_has_its_name_on_the_page_of_one_of_its_queues() -> None:
+    """The only pool has the forecast of all queues, and no name among them."""
+    named, alone = await Desk().page(queue="Bygglov"), await Desk().page()
+
+    assert "<h3>Alla köer</h3>" in named.partition('id="forecast"')[2].partition("</section>")[0]
+    assert "<h3>Alla köer</h3>" not in alone

@@ -15,7 +15,15 @@ from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
-from queue_monitor.api.pages.outlook import fact_beside, forecast_faces, help_words, is_too_early, margin_words, reason
+from queue_monitor.api.pages.outlook import (
+    fact_beside,
+    forecast_faces,
+    help_words,
+    is_too_early,
+    margin_words,
+    pools_and_lone_queues,
+    reason,
+)
 from queue_monitor.core import service_level
 from queue_monitor.model import (
     UNHEARD,
@@ -128,9 +136,12 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 def foretold_faces(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
-    """Return the pools and queues whose forecast includes a queue of this page."""
-    wanted = set(face.queues)
-    return [found for found in forecast_faces(snapshot) if found.risk and wanted & set(found.queues)]
+    """Return the pools and queues whose forecast includes a queue of this page.
+
+    On the page of one queue or pool none stands for all queues: it would have no name there.
+    """
+    wanted, faces = set(face.queues), pools_and_lone_queues(snapshot) if face.name else forecast_faces(snapshot)
+    return [found for found in faces if found.risk and wanted & set(found.queues)]
 
 
 def faces_with_curves(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:

@@ -27,11 +27,12 @@ def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
 
     One that holds exactly the queues of the total is replaced by it.
     """
-    found = _pools_and_lone_queues(snapshot)
+    found = pools_and_lone_queues(snapshot)
     return (snapshot.total,) if len(found) == 1 and _same_queues(found[0], snapshot.total) else found
 
 
-def _pools_and_lone_queues(snapshot: Snapshot) -> tuple[QueueNow, ...]:
+def pools_and_lone_queues(snapshot: Snapshot) -> tuple[QueueNow, ...]:
+    """Return the pools, and the queues that are in none."""
     pooled = {queue for pool in snapshot.pools for queue in pool.queues}
     return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
 
@@ -92,7 +93,7 @@ def speaks_for(face: QueueNow, snapshot: Snapshot) -> QueueNow | None:
     """
     if face.risk is None:
         return None
-    return next((found for found in _pools_and_lone_queues(snapshot) if found.risk == face.risk), None)
+    return next((found for found in pools_and_lone_queues(snapshot) if found.risk == face.risk), None)
 
 
 def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
