@@ -23,6 +23,7 @@ from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Stan
 from queue_monitor.core.waiting_callers import Entered, Placed, Present, WaitingCallers, present_in, present_in_each
 from queue_monitor.core.windows import NotHeld, PlacedCall
 from queue_monitor.model import (
+    BAR_MINUTES,
     UNHEARD,
     Bar,
     Contact,
@@ -51,7 +52,6 @@ MANY_QUEUES: Final = 32
 """The figures of more queues than this together are computed period by period, with a pause after each."""
 
 MAX_REMEMBERED: Final = 8192
-BAR_MINUTES: Final = 15
 
 Names = tuple[str, ...] | None
 """The queues of a face; None for all."""

@@ -90,6 +90,7 @@ from queue_monitor.model.risk import (
     WaitBasis,
 )
 from queue_monitor.model.snapshot import (
+    BAR_MINUTES,
     UNDECIDED,
     UNHEARD,
     AgentNow,
@@ -115,6 +116,7 @@ from queue_monitor.model.snapshot import (
 from queue_monitor.outcomes import FIELDS, LEFT_OTHERWISE, LOST_OUTCOMES, Counts, Outcome
 
 __all__ = [
+    "BAR_MINUTES",
     "FIELDS",
     "HAD_TO_WAIT_SECONDS",
     "IMPORTED",

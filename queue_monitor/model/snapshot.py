@@ -242,6 +242,10 @@ class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
         return not self.up and self.reason == SILENT
 
 
+BAR_MINUTES: Final = 15
+"""The length of a bar of today's curve."""
+
+
 class Bar(Struct, frozen=True, kw_only=True, gc=False):
     """One stretch of today's curve, at contact level."""
 

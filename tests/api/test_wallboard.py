@@ -578,6 +578,36 @@ def test_the_documentation_can_be_read_by_everybody(browser: Browser) -> None:
         assert all(url.startswith(server.address) for url in asked)
 
 
+def test_a_name_without_its_middle_keeps_whole_words_or_shows_that_it_does_not(look: Look) -> None:
+    """`Äldreomsorg… vgiftshandläggning` looked like a word, and `Konsument-,…` like a slip of the pen."""
+    names = {
+        "Äldreomsorgens bistånds- och avgiftshandläggning": "Äldreomsorg…vgiftshandläggning",
+        "Konsument-, budget- och skuldrådgivningen": "Konsument… skuldrådgivningen",
+        "Överförmyndarnämndens gemensamma kansli i Luleå och Piteå": "Överförmynd… i Luleå och Piteå",
+        "Försörjningsstöd och ekonomiskt bistånd nybesök": "Försörjning… bistånd nybesök",
+        "Kundcenter": "Kundcenter",
+    }
+    with serving(sample.calm()) as server:
+        written = look(server).evaluate(
+            "async (names) => { const { shortened } = await import('/static/wallboard.js');"
+            " return names.map((name) => shortened(name, 30)); }",
+            list(names),
+        )
+
+    assert written == list(names.values())
+
+
+def test_on_a_phone_the_day_stands_on_a_line_beside_a_short_title_too(look: Look, server: Server) -> None:
+    """Beside `Alla köer` it was five short lines."""
+    page = look(server, size=SCREENS["phone"])
+    page.evaluate("document.getElementById('organisation').textContent = 'Alla köer'")
+    height = page.locator(".day").evaluate(
+        "each => each.getBoundingClientRect().height / parseFloat(getComputedStyle(each).fontSize)"
+    )
+
+    assert height < 3.5
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_the_page_writes_numbers_as_the_server_does(look: Look, language: str) -> None:
     """A page that is made in the browser writes each number as the pages that the server makes."""

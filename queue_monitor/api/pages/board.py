@@ -17,6 +17,7 @@ from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
 from queue_monitor.api.pages.outlook import advice, fact_beside, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    BAR_MINUTES,
     UNHEARD,
     Alert,
     AlertChange,
@@ -410,7 +411,7 @@ def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo, bef
     """
     if not today:
         return None
-    step = today[1].start - today[0].start if len(today) > 1 else timedelta(minutes=30)
+    step = today[1].start - today[0].start if len(today) > 1 else timedelta(minutes=BAR_MINUTES)
     busy = [bar for bar in today if bar.counts.entered]
     first, last = (busy[0].start, busy[-1].start + step) if busy else (at, at)
     for edge in (hours.opens_at, hours.closes_at):

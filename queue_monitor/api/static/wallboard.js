@@ -372,7 +372,7 @@ function legend(kind) {
 
 function drawCurve() {
   const { curve, zone, target } = board;
-  const minutes = Math.round((curve?.step_seconds ?? 1800) / 60);
+  const minutes = Math.round((curve?.step_seconds ?? 900) / 60);
   put("curve-title", say("curve", { minutes }));
   at("curve").classList.toggle("grey", stale || !board.total.trusted);
   const place = at("drawing");
@@ -606,9 +606,12 @@ function fillRow(item, queue, letters) {
 export function shortened(name, letters) {
   if (name.length <= letters) return name;
   const head = Math.floor((letters - 1) * 0.4);
-  const tail = name.slice(name.length - (letters - 1 - head));
-  const word = tail.indexOf(" ") + 1;
-  return `${name.slice(0, head).trimEnd()}… ${word && word < tail.length / 2 ? tail.slice(word) : tail}`;
+  const cut = name.length - (letters - 1 - head);
+  const tail = name.slice(cut);
+  const word = name[cut - 1] === " " ? 0 : tail.search(/[ -]/) + 1;
+  const isWhole = name[cut - 1] === " " || (word > 0 && word < tail.length / 2);
+  const start = name.slice(0, head).replace(/[\s,;:/–-]+$/, "");
+  return isWhole ? `${start}… ${tail.slice(word).trimStart()}` : `${start}…${tail.trimStart()}`;
 }
 
 /** A wait; one that is long has a sign and words besides its colour. */
