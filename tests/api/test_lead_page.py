@@ -163,6 +163,16 @@ def test_on_a_phone_each_row_names_its_cells_also_after_it_was_replaced(look: Lo
         assert page.locator(".named td:visible").filter(has_not_text=re.compile(r"\S")).count() == 0
 
 
+def test_on_a_phone_a_queues_name_has_the_whole_width(look: Look) -> None:
+    """A long one was broken in the middle of its words, beside an empty half of the screen."""
+    with serving(sample.long_names()) as server:
+        page = look(server, size=SCREENS["phone"])
+        names = page.locator("#waiting td[data-name='Kö'], #lost td[data-name='Kö']")
+        widths = "each => each.getBoundingClientRect().width / each.parentElement.getBoundingClientRect().width"
+        assert names.count() > 6
+        assert min(names.nth(at).evaluate(widths) for at in range(names.count())) > 0.95
+
+
 @pytest.mark.parametrize(
     ("language", "screen"), combined(texts.LANGUAGES, SCREENS, short={("sv", "desk"), ("en", "phone")})
 )
