@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.model import Acknowledgement, AlertsNow, Crisis, Snapshot
+from queue_monitor.model import Acknowledgement, AlertsNow, Coverage, Crisis, Period, Snapshot
 from tests.api import sample
 from tests.api.looking import UNREADABLE, Reader, Windows, combined
+from tests.api.sample import FakeFigures
 from tests.api.serving import Server, chromium, serving, sign_in
 
 Look = Callable[..., Page]
@@ -135,6 +136,30 @@ def test_nothing_is_scrolled_sideways(look: Look, server: Server, language: str,
         page = look(server, f"?lang={language}", size=size)
         page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
         assert page.evaluate(SIDEWAYS) == [], state
+
+
+class Blind(FakeFigures):
+    """Each hour of the day has minutes in which nothing was heard."""
+
+    async def intervals(self, *asked: Any) -> list[Period]:
+        blind = Coverage(seen_minutes=20, blind_minutes=40)
+        return [replace(period, coverage=blind) for period in await super().intervals(*asked)]
+
+
+@pytest.mark.parametrize(("language", "size"), [("en", (960, 540)), ("sv", (1093, 614)), ("sv", (1920, 1080))])
+def test_a_table_of_long_names_and_of_hours_with_blind_minutes_is_seen_whole(
+    look: Look, language: str, size: tuple[int, int]
+) -> None:
+    """The last column of the forecasts, what would help, was beyond the edge on a screen of any width."""
+    names = sample.long_names()
+    foretold = tuple(replace(queue, risk=sample.RISK_AHEAD, margins={"day": 14}) for queue in names.queues)
+    shown = replace(names, queues=foretold)
+    with serving(shown, figures=Blind(shown)) as server:
+        page = look(server, f"?lang={language}", size=size)
+
+        assert page.locator("#forecast-table tbody tr").count() == len(foretold)
+        assert page.locator("#hours .more").count() > 3
+        assert page.evaluate(SIDEWAYS) == []
 
 
 @pytest.mark.soak
