@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.model import Acknowledgement, AlertsNow, Coverage, Crisis, Period, Snapshot
+from queue_monitor.model import Acknowledgement, AlertKind, AlertsNow, Coverage, Crisis, Period, Snapshot
 from tests.api import sample
 from tests.api.looking import UNREADABLE, Reader, Windows, combined
 from tests.api.sample import FakeFigures
@@ -136,6 +136,18 @@ def test_nothing_is_scrolled_sideways(look: Look, server: Server, language: str,
         page = look(server, f"?lang={language}", size=size)
         page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
         assert page.evaluate(SIDEWAYS) == [], state
+
+
+def test_on_a_phone_an_alarm_of_a_queue_with_a_long_name_stands_beside_its_sign(look: Look) -> None:
+    """A long word pushed it below."""
+    shown = sample.long_names()
+    standing = sample.alert(AlertKind.TARGET_AT_RISK, shown.queues[0].name, period="day")
+    with serving(replace(shown, alerts=AlertsNow(open=(standing,)))) as server:
+        item = look(server, size=SCREENS["phone"]).locator(".standing li")
+        sign, words = item.locator("> .sign").bounding_box(), item.locator("> div").bounding_box()
+
+    assert sign is not None and words is not None
+    assert words["y"] < sign["y"] + sign["height"]
 
 
 class Blind(FakeFigures):
