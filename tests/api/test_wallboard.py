@@ -578,6 +578,20 @@ def test_the_documentation_can_be_read_by_everybody(browser: Browser) -> None:
         assert all(url.startswith(server.address) for url in asked)
 
 
+def test_the_line_of_shares_is_broken_where_there_were_no_calls(look: Look, server: Server) -> None:
+    """It went straight across an hour in which nothing was heard, as if there were shares."""
+    base = sample.rush()
+    hole = [bar.start for bar in base.today if bar.counts.entered][2:4]
+    nothing = {"counts": Counts(), "headline": None}
+    holed = replace(base, today=tuple(replace(bar, **nothing) if bar.start in hole else bar for bar in base.today))
+    page, strokes = look(server), []
+    for shown_now in (base, holed):
+        show(server, page, shown_now)
+        strokes.append((page.locator("#drawing .share-line").get_attribute("d") or "").count("M"))
+
+    assert strokes == [1, 2]
+
+
 def test_a_name_without_its_middle_keeps_whole_words_or_shows_that_it_does_not(look: Look) -> None:
     """`Äldreomsorg… vgiftshandläggning` looked like a word, and `Konsument-,…` like a slip of the pen."""
     names = {

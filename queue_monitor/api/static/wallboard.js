@@ -449,7 +449,8 @@ function drawCurve() {
   }
   const middle = (bar) => x(Date.parse(bar.at) + step / 2);
   const known = bars.filter((bar) => bar.headline !== null);
-  drawn.append(svg("path", { class: "share-line", d: known.map((bar, n) => `${n ? "L" : "M"}${middle(bar)} ${share(bar.headline)}`).join("") }));
+  const follows = (bar, n) => n > 0 && Date.parse(bar.at) - Date.parse(known[n - 1].at) === step;
+  drawn.append(svg("path", { class: "share-line", d: known.map((bar, n) => `${follows(bar, n) ? "L" : "M"}${middle(bar)} ${share(bar.headline)}`).join("") }));
   for (const bar of known) {
     const under = bar.headline < target.ratio;
     drawn.append(under
