@@ -615,11 +615,14 @@ def test_on_a_phone_the_day_stands_on_a_line_beside_a_short_title_too(look: Look
     """Beside `Alla köer` it was five short lines."""
     page = look(server, size=SCREENS["phone"])
     page.evaluate("document.getElementById('organisation').textContent = 'Alla köer'")
+    day, clock = page.locator(".day").bounding_box(), page.locator(".clock").bounding_box()
     height = page.locator(".day").evaluate(
         "each => each.getBoundingClientRect().height / parseFloat(getComputedStyle(each).fontSize)"
     )
 
     assert height < 3.5
+    assert day is not None and clock is not None
+    assert clock["x"] > day["x"] + day["width"] - 1
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
