@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -79,6 +79,7 @@ class Dispatcher:
         self._unsaved: list[AlertBatch] = []
         self._beside = unsaved
         self._is_beside = False
+        self._beside_fails = False
         self._saved: bytes | None = None
         self._sending: set[str] = set()
         self._store_down = False
@@ -563,21 +564,29 @@ class Dispatcher:
         """Keep what is unsaved in a file, for a process that goes on after a kill."""
         if self._beside is None:
             return
-        try:
-            await self._beside.keep(self._unsaved, self._saved)
-        except OSError as error:
-            if not self._is_beside:
-                log.error("alerts cannot be kept beside the store error=%s", error)
         self._is_beside = True
+        await self._do_beside(self._beside.keep(self._unsaved, self._saved), "kept")
 
     async def _clear_beside(self) -> None:
         if self._beside is None or not self._is_beside:
             return
+        self._is_beside = not await self._do_beside(self._beside.clear(), "removed")
+
+    async def _do_beside(self, doing: Awaitable[None], done: str) -> bool:
+        """Do something with the file; return whether it could be done. The log says once that it cannot, until it can
+        again.
+        """
         try:
-            await self._beside.clear()
-            self._is_beside = False
+            await doing
         except OSError as error:
-            log.error("alerts beside the store cannot be removed error=%s", error)
+            if not self._beside_fails:
+                log.error("alerts beside the store cannot be %s error=%s", done, error)
+            self._beside_fails = True
+            return False
+        if self._beside_fails:
+            log.warning("alerts beside the store are %s again", done)
+        self._beside_fails = False
+        return True
 
     def _line_up(self, batch: AlertBatch) -> None:
         """Add a batch to the unsaved ones, of which only the newest keeps its state: a long stop costs no memory."""

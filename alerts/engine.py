@@ -142,7 +142,8 @@ class AlertEngine:
             elif face is not None and topic(alert.kind) in _FORETOLD:
                 figures = figures_now(snapshot, face, alert.kind, alert.period, self._settings)
                 figures = structs.replace(figures, also=alert.figures.also)
-                shown = structs.replace(alert, label=face.label or alert.label, figures=figures)
+                lower = alert.lower and not blind
+                shown = structs.replace(alert, label=face.label or alert.label, figures=figures, lower=lower)
             if topic(alert.kind) == TARGET and face is not None and measurement is not None and not blind:
                 verdict = face.verdict if alert.period == DAY else face.verdicts.get(alert.period, face.verdict)
                 if verdict.status is Status.OK or verdict.reason is StatusReason.PERIOD_LOST:

@@ -121,9 +121,13 @@ def is_blind(queue: QueueNow) -> bool:
 
 
 def scopes(snapshot: Snapshot) -> tuple[QueueNow, ...]:
-    """Return the pools, and the queues that are in no pool, so that people are notified of each thing once."""
-    pooled = {queue for pool in snapshot.pools for queue in pool.queues}
-    return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
+    """Return the pools, and the queues that are in no pool, so that people are notified of each thing once.
+
+    A queue that is watched no more is none of them: its alerts end.
+    """
+    passed_over = {queue for pool in snapshot.pools for queue in pool.queues}
+    passed_over |= {queue.name for queue in snapshot.queues if queue.no_data_reason is StatusReason.NOT_WATCHED}
+    return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in passed_over))
 
 
 def _is_over(queue: QueueNow, at: datetime) -> bool:

@@ -30,7 +30,7 @@ from queue_monitor.clock import ManualClock, SystemClock
 from queue_monitor.core.live import Live
 from queue_monitor.core.windows import Calendars
 from queue_monitor.forecast.forecaster import Forecaster
-from queue_monitor.model import AlertKind, QueueNow, Snapshot, Status
+from queue_monitor.model import UNHEARD, AlertKind, QueueNow, Snapshot, Status
 from queue_monitor.simulation import Kind
 from queue_monitor.store import MemoryAudit
 from tests.scenario import STOCKHOLM, Scenario
@@ -134,6 +134,9 @@ def sensible(snapshot: Snapshot, warning: float) -> None:
             assert risk.p_miss < warning
         if status is Status.OK and (risk is None or over):
             assert day.headline is not None and day.headline >= target
+        if face.verdict.reason in UNHEARD:
+            assert (risk, face.month_risk, face.margins) == (None, None, {}), "a forecast from what nobody heard"
+            assert all(caller.in_time_chance is None for caller in face.waiting)
         if not face.open:  # nobody who calls now is put through, so no wait is foretold
             assert (face.expected_wait_seconds, face.wait_range_seconds) == (None, None)
         if status is Status.TOO_EARLY:
@@ -188,8 +191,13 @@ def in_public(snapshot: Snapshot, summary: Any, page: str, language: str) -> Non
         assert words.replace("\N{NO-BREAK SPACE}", " ") in page
 
 
-async def walked(kind: Kind, begins: float, stops: Sequence[float], seed: int = 3) -> list[str]:
-    """The statuses of all queues at `stops`, hours of the day, of a monitor that was started at `begins`."""
+async def walked(
+    kind: Kind, begins: float, stops: Sequence[float], seed: int = 3, heard_until: float = 24.0
+) -> list[str]:
+    """The statuses of all queues at `stops`, hours of the day, of a monitor that was started at `begins`.
+
+    The switch has not been heard since `heard_until`.
+    """
     midnight = datetime(2026, 11, 22, 23, tzinfo=UTC)
     start = midnight + timedelta(hours=begins)
     monitor = Monitor(start)
@@ -210,7 +218,8 @@ async def walked(kind: Kind, begins: float, stops: Sequence[float], seed: int = 
                 await monitor.compare()
 
     events = simulation.simulate(simulation.Config(date=MONDAY, kind=kind, seed=seed)).events
-    for event in (event for event in events if event.at >= start):
+    silent = midnight + timedelta(hours=heard_until)
+    for event in (event for event in events if start <= event.at < silent):
         await until(event.at)
         monitor.live.apply(event)
     await until(left[-1] if left else start)
@@ -235,3 +244,11 @@ async def test_a_monitor_started_in_the_middle_of_a_bad_day_says_first_that_it_i
 
     assert set(statuses[:4]) <= {"no_data", "too_early"}
     assert statuses[-1] in ("ok", "out_of_reach")
+
+
+async def test_while_the_switch_is_silent_nothing_is_foretold_beside_the_alarms_that_stand() -> None:
+    """The page said "great risk" above "risk 20 %, the forecast reaches the target", of calls that nobody heard."""
+    statuses = await walked(Kind.SHORTFALL, 7.99, (10.9, 11.6, 12.5), heard_until=11.0)
+
+    assert statuses[1] in ("at_risk", "out_of_reach")
+    assert statuses[2:] == ["no_data"] * 2

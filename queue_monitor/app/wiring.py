@@ -97,7 +97,7 @@ def build_service(
     clock = clock or clock_of(config)
     live = live or live_of(config)
     if sources is None and (switches := watched_switches(config)):
-        live.sources.watch_only(switches)
+        live.sources.watch_only(switches, publishers_of(config))
     keys = keys or MonthKeys(Path(config.store.number_keys) if store is not None else None)
     spill = Spill(Path(config.store.spill)) if store is not None else None
     pipeline = Pipeline(live, clock, store, spill, keys=keys, names=own_names(config), on_forgotten=on_forgotten)
@@ -155,11 +155,23 @@ async def _keep_token(tokens: TokenFile, audit: AuditLog, clock: Clock, made: Ac
 
 
 def watched_switches(config: Config) -> dict[str, str]:
-    """Return the switch of each source that is watched; empty where that cannot be known from the settings alone."""
+    """Return the switch of each source that is watched; empty where that cannot be known from the settings alone: one
+    passes on what others say, and no publishers are named there.
+    """
     enabled = [source for source in config.sources if source.enabled]
-    if any(passes_on(source.kind) for source in enabled):
+    if any(passes_on(source.kind) and not publishers_of_source(source) for source in enabled):
         return {}
     return {source_urn(source.kind, source.name): source.switch for source in enabled}
+
+
+def publishers_of(config: Config) -> set[str]:
+    """Return the publishers that the settings name behind a broker."""
+    return {name for source in config.sources if source.enabled for name in publishers_of_source(source)}
+
+
+def publishers_of_source(source: Source) -> tuple[str, ...]:
+    """Return the publishers that a source takes, as its settings name them; empty for everybody, or for no broker."""
+    return tuple(getattr(source.settings, "sources", ()))
 
 
 def own_names(config: Config) -> set[str]:
@@ -167,8 +179,8 @@ def own_names(config: Config) -> set[str]:
     names = {*config.queues, *config.queue_hours, *config.queue_exits}
     names |= {queue for pool in config.pools for queue in pool.queues}
     for source in config.sources:
-        publishers = getattr(source.settings, "sources", ())
-        names |= {source.name, source.switch, *(entry.rpartition(":")[2] for entry in publishers)}
+        publishers = (entry.rpartition(":")[2] for entry in publishers_of_source(source))
+        names |= {source.name, source.switch, *publishers}
     return names
 
 

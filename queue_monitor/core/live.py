@@ -7,7 +7,7 @@ their own.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -33,6 +33,7 @@ from queue_monitor.core.queue_coverage import QueueCoverage
 from queue_monitor.core.reconcile import Reconciler
 from queue_monitor.core.repeat_callers import PERSON_KNOWN, CallerPseudonyms
 from queue_monitor.core.rules import Rules
+from queue_monitor.core.series import minute_of
 from queue_monitor.core.silence import Silence
 from queue_monitor.core.silenced import Silenced
 from queue_monitor.core.snapshot_builder import SnapshotBuilder
@@ -67,6 +68,7 @@ from queue_monitor.model import (
     JournalNow,
     LeftOut,
     Outcome,
+    Placement,
     Refusal,
     RefusalRecord,
     RejectedItem,
@@ -149,6 +151,8 @@ class Live:
         self.rejected: Counter[str] = Counter()
         self.last_rejected: deque[RejectedItem] = deque(maxlen=MAX_REJECTED)
         self.ring_results: dict[str, Counter[str]] = {}
+        self._left_out: set[str] = set()
+        self._left_out_refusals: set[Refusal] = set()
         self._seen: dict[tuple[str, str], Event] = {}
         self._dropped: dict[str, ContactHistory] = {}
         self._settling = ""
@@ -216,10 +220,20 @@ class Live:
         return ApplyResult.NEW
 
     def _count_refused(self, refusal: Refusal, sign: int = +1) -> None:
-        """Count a refused caller, or (`sign` -1) no longer."""
-        placed = self._windows.refuse(refusal, sign)
+        """Count a refused caller, or (`sign` -1) no longer, here and in the store."""
+        if not self._was_left_out(refusal):
+            self._unsaved.note_refusal(refusal, self._refuse(refusal, sign), is_counted=sign > 0)
+
+    def _refuse(self, refusal: Refusal, sign: int) -> Placement:
+        """Count a refused caller in all parts of the live state, or (`sign` -1) no longer; return the place."""
         self.opening_check.refuse(refusal, sign)
-        self._unsaved.note_refusal(refusal, placed, is_counted=sign > 0)
+        return self._windows.refuse(refusal, sign)
+
+    def _was_left_out(self, refusal: Refusal) -> bool:
+        """Return whether a refused caller who is no longer to be counted was left out before, and forget that."""
+        was_left_out = refusal in self._left_out_refusals
+        self._left_out_refusals.discard(refusal)
+        return was_left_out
 
     def _take_agent(self, event: AgentState | AgentMember | QueueSnapshot) -> None:
         """Take what an event says of agents; agents without a place, and queues without one, are left out."""
@@ -255,7 +269,9 @@ class Live:
             self._unsaved.note(contact_id)
             if self._dropped:
                 before = self._dropped.pop(contact_id, before)
-            if before != after:
+            if contact_id in self._left_out:
+                self._windows.place(contact_id, after)
+            elif before != after:
                 self._move(contact_id, before, after)
 
     def _move(self, contact_id: str, before: ContactHistory | None, after: ContactHistory | None) -> None:
@@ -315,10 +331,8 @@ class Live:
         """
         self.settle()
         for contact_id, history in self._dropped.items():
-            self.reconciler.change(history.visits, ())
-            self.opening_check.change(contact_id, ())
-            self._windows.change(contact_id, None)
-            self._feed_forecaster(contact_id, None)
+            if contact_id not in self._left_out:
+                self._move(contact_id, history, None)
             self._unsaved.note(contact_id)
         self._dropped.clear()
         return self._unsaved.take()
@@ -327,15 +341,33 @@ class Live:
         """Note that the store holds these contacts as `take_records` gave them."""
         self._unsaved.mark_known(contact_ids)
 
-    def leave_out(self, left_out: LeftOut) -> None:
-        """Count these calls and refused callers no longer: the store has others for their day and queue."""
+    def leave_out(self, left_out: LeftOut, written: Iterable[str] = ()) -> None:
+        """Count these calls and refused callers no longer: the store has others for their day and queue.
+
+        `written`: all calls of which the store has taken a record just now. One of them that was left out before and is
+        not any more counts again; until then no later word makes it count. The bounds of waits keep what they have
+        learned: such a wait was seen, and they count nothing.
+        """
+        if not self._left_out and left_out == LeftOut():
+            return
         self.settle()
         for contact_id in left_out.contact_ids:
-            self._windows.change(contact_id, None)
-            self._feed_forecaster(contact_id, None)
-            self.callers.change(contact_id, None)
+            history = self._ledger.history(contact_id)
+            if history is not None and contact_id not in self._left_out:
+                self._move(contact_id, history, None)
+                self._windows.place(contact_id, history)
+                self._left_out.add(contact_id)
+        for contact_id in self._left_out.intersection(written).difference(left_out.contact_ids):
+            self._count_again(contact_id)
         for record in left_out.refusals:
-            self._windows.refuse(record.refusal, -1 if record.is_counted else +1)
+            self._refuse(record.refusal, -1 if record.is_counted else +1)
+            if record.is_counted:
+                self._left_out_refusals.add(record.refusal)
+
+    def _count_again(self, contact_id: str) -> None:
+        """Count a contact that was left out."""
+        self._left_out.discard(contact_id)
+        self._move(contact_id, None, self._ledger.history(contact_id))
 
     def knows(self, contact_id: str) -> bool:
         """Return whether the store is known to hold this contact."""
@@ -351,6 +383,8 @@ class Live:
         self.settle()
         found = list(filter(None, map(self._read, evidence)))
         new = {document.contact_id: document for document in found if not self.knows(document.contact_id)}
+        for contact_id in self._left_out.intersection(new):
+            self._count_again(contact_id)
         held = {contact_id for contact_id in new if self._ledger.history(contact_id) is not None}
         for contact_id, history, reached_later in self._ledger.load(new.values()):
             if history is None:
@@ -411,6 +445,9 @@ class Live:
         contact_ids = [history.contact.contact_id for history in gone]
         self._windows.let_go(contact_ids)
         self._unsaved.let_go(contact_ids)
+        self._left_out.difference_update(contact_ids)
+        if self._left_out_refusals:
+            self._left_out_refusals.intersection_update(self._ledger.refusals())
         self._seen = {key: event for key, event in self._seen.items() if event.at >= before}
         self.callers.evict(before - PERSON_KNOWN)
         self.silence.evict(before)
@@ -442,8 +479,8 @@ class Live:
 
     def _take_back(self, event: Event) -> None:
         if isinstance(event, CallRefused) and (refusal := self._ledger.take_back(event)) is not None:
-            self._windows.refuse(refusal, -1)
-            self.opening_check.refuse(refusal, -1)
+            if not self._was_left_out(refusal):
+                self._refuse(refusal, -1)
             self._unsaved.forget_refusal(refusal)
 
     def drop_calls(self, contact_ids: Iterable[str]) -> list[Event]:
@@ -590,7 +627,7 @@ class Live:
         forecaster.start_day(self.rules.calendar.day_of(now))
         there = {visit.contact_id for _, visit in self._ledger.waiting()}
         there |= {visit.contact_id for visit in self.talking(now)}
-        for contact_id in sorted(there):
+        for contact_id in sorted(there - self._left_out):
             self._feed_forecaster(contact_id, self._ledger.history(contact_id))
 
     def _feed_forecaster(self, contact_id: str, history: ContactHistory | None) -> None:
@@ -763,22 +800,40 @@ class Live:
     # ---- output
 
     def queues(self) -> list[str]:
-        """Return every queue that an event has named or that the loaded figures contain, but for those of switches
-        that are watched no more.
+        """Return every queue that an event has named or that the loaded figures contain.
+
+        A queue of switches that are watched no more is one of them as long as a call of today was in it: the totals
+        have that call until the day ends.
         """
         known: dict[str, str] = {queue_key(queue): queue for queue in self.windows.queues() if queue}
         known.update(self.known_queues.names)
-        return sorted(filter(self._is_watched, known.values()), key=queue_key)
+        left = {key for key, queue in known.items() if not self._is_watched(queue)}
+        gone = left - self._with_calls_today(left) if left else left
+        return sorted((queue for key, queue in known.items() if key not in gone), key=queue_key)
+
+    def watched_queues(self) -> list[str]:
+        """Return the queues of switches that are watched: more calls may come to them."""
+        return list(filter(self._is_watched, self.queues()))
 
     def _is_watched(self, queue: str) -> bool:
         switches = self.known_queues.switches((queue,))
         return not switches or bool(self.sources.watched_of(switches))
 
+    def _with_calls_today(self, keys: Collection[str]) -> set[str]:
+        """Return those of these queues (casefolded) in which a call of today is counted, or somebody waits."""
+        waiting = (queue_key(visit.queue) for _, visit in self._ledger.waiting())
+        found = set[str](keys).intersection(waiting)
+        if self._day_ends is not None:
+            today = self.rules.calendar.day_of(self._day_ends - timedelta.resolution)
+            low, high = map(minute_of, day_bounds(today, self.rules.calendar.zone))
+            found |= {key for key in keys if self._windows.has_calls(key, low, high)}
+        return found
+
     def scopes(self) -> list[Pool]:
         """Return the scopes that have their own forecast: the pools, and the queues that share their agents with no
         other. A queue of which the switch only says how many wait has none.
         """
-        return self.pools([queue for queue in self.queues() if not self.counted.of((queue,))])
+        return self.pools([queue for queue in self.watched_queues() if not self.counted.of((queue,))])
 
     def pools(self, queues: list[str]) -> list[Pool]:
         """Return the queues grouped by the people they share: by the members that switches list, else by who has
@@ -823,18 +878,23 @@ class Live:
         return self.queue_coverage.of(queues, start, min(end, now), self.windows.edge)
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the watched switches that have reported these queues; all switches where none has."""
-        known = self.sources.watched_of(self.known_queues.switches(queues))
-        return tuple(sorted(known) or self.sources.switches())
+        """Return the watched switches that have reported these queues, or those that did where none is watched any
+        more; all switches where none ever has.
+        """
+        known = self.known_queues.switches(queues)
+        return tuple(sorted(self.sources.watched_of(known) or known) or self.sources.switches())
 
     def no_data_reason(self, queues: tuple[str, ...], now: datetime) -> StatusReason | None:
         """Return why the figures of these queues cannot be relied on now; None when they can.
 
-        The reason is that there is no source, that one is down, or that one has been silent in open hours.
+        The reason is that there is no source, that their switch is watched no more, that a source is down, or that one
+        has been silent in open hours.
         """
         switches = self.switches(queues)
         if not switches:
             return StatusReason.NO_SOURCE
+        if not self.sources.watched_of(switches):
+            return StatusReason.NOT_WATCHED
         silent = {event.source for event in self._silences(now)}
         if self.sources.is_up(switches, but_for=silent):
             return None

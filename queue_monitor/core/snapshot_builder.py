@@ -23,6 +23,8 @@ from queue_monitor.core.standing import NO_CALLS, NO_WAITS, Reads, Settled, Stan
 from queue_monitor.core.waiting_callers import Entered, Placed, Present, WaitingCallers, present_in, present_in_each
 from queue_monitor.core.windows import NotHeld, PlacedCall
 from queue_monitor.model import (
+    BAR_MINUTES,
+    UNHEARD,
     Bar,
     Contact,
     Counts,
@@ -50,7 +52,6 @@ MANY_QUEUES: Final = 32
 """The figures of more queues than this together are computed period by period, with a pause after each."""
 
 MAX_REMEMBERED: Final = 8192
-BAR_MINUTES: Final = 15
 
 Names = tuple[str, ...] | None
 """The queues of a face; None for all."""
@@ -66,6 +67,8 @@ class LiveReading(observed.LiveReading, waiting_callers.LiveReading, Protocol):
     callers: CallerPseudonyms
 
     def queues(self) -> list[str]: ...
+
+    def watched_queues(self) -> list[str]: ...
 
     def switches(self, queues: tuple[str, ...]) -> tuple[str, ...]: ...
 
@@ -199,7 +202,8 @@ class SnapshotBuilder:
         today = self._day_now(face.calendar)
         found = yield from self._periods_of(face, today)
         wanted = frozenset(queue_key(queue) for queue in queues)
-        chances = self._chances(wanted) if self._waiting.wait_in(face.keys) else {}
+        is_heard = self._no_data_reason_of(face) not in UNHEARD
+        chances = self._chances(wanted) if is_heard and self._waiting.wait_in(face.keys) else {}
         lines = yield from self._waiting.listed(face.keys, chances)
         return self._queue_now(face, found, today, wanted, lines)
 
@@ -208,10 +212,11 @@ class SnapshotBuilder:
     ) -> QueueNow:
         live, keys, queues = self._live, face.keys, face.queues
         periods, visits = found
-        forecast, within = self._forecast_for(wanted)
+        no_data_reason = self._no_data_reason_of(face)
+        foreseen, within = self._forecast_for(wanted)
+        forecast = None if no_data_reason in UNHEARD else foreseen  # nobody hears who calls meanwhile
         counts = live.counted.of(queues)
         only_counted = bool(counts) and len(counts) == len(queues)
-        no_data_reason = self._no_data_reason_of(face)
         if no_data_reason is None and only_counted:
             no_data_reason = StatusReason.COUNTS_ONLY
         count = together(counts) if counts else None
@@ -219,8 +224,7 @@ class SnapshotBuilder:
         if count is not None and count.oldest_wait_ms is not None:
             oldest.append(count.oldest_wait_ms)
         staff = self.count_staff().of(keys or tuple(dict.fromkeys(queue_key(q) for q in queues)) or None, face.switches)
-        is_answered = today.is_open and no_data_reason not in _BLIND  # whoever comes later meets a closed queue
-        wait = _wait(forecast, queues) if is_answered else None
+        wait = _wait(forecast, queues) if today.is_open else None  # whoever comes later meets a closed queue
         return QueueNow(
             name=face.name,
             label=live.rules.label(queues) if face.name else "",
@@ -239,10 +243,10 @@ class SnapshotBuilder:
             expected_wait_seconds=wait.expected if wait else None,
             wait_range_seconds=wait.range if wait else None,
             unlikely=sum(line.in_time_chance is not None and line.in_time_chance < 0.5 for line in lines),
-            margins=_margins(within, periods, live.rules.target),
+            margins=_margins(within if forecast else [], periods, live.rules.target),
             risk=forecast.day if forecast else None,
             month_risk=forecast.month if forecast else None,
-            usual_quarter=forecast.usual_quarter if forecast else None,
+            usual_quarter=foreseen.usual_quarter if foreseen else None,
             repeat_callers=live.callers.figures(self._now, keys),
         )
 
@@ -315,7 +319,7 @@ class SnapshotBuilder:
         """Return every figure of one stretch of time; `past` holds the store's figures of the part before the edge."""
         face = self._scopes.get(names)
         if face is None:
-            queues = tuple(self._live.queues()) if names is None else names
+            queues = tuple(self._live.watched_queues()) if names is None else names
             face = self._scopes[names] = self._face("", queues, names)
         return (
             self._period(name, level, face, start, end)
@@ -499,8 +503,6 @@ class SnapshotBuilder:
 
 
 _NOTHING_SEEN: Final = Coverage()
-_BLIND: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-"""The reasons for no data with which nothing can be said of the next caller."""
 _NO_COUNTS: Final = Counts()
 
 

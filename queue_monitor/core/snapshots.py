@@ -73,7 +73,8 @@ class Snapshots:
         view.count_staff()
         yield
         disagreements = self._hours_disagreements(now)
-        pools = self._shared(queues)
+        watched = live.watched_queues()
+        pools = self._shared(watched)
         yield
         of_queues = []
         for number, queue in enumerate(queues, start=1):
@@ -84,7 +85,7 @@ class Snapshots:
         for pool in pools:
             of_pools.append((yield from view.queue_in_pieces(pool.name, pool.queues, pool.queues)))
             yield
-        total = yield from view.queue_in_pieces("", tuple(queues), None)
+        total = yield from view.queue_in_pieces("", tuple(watched), None)
         yield
         today = yield from view.today_in_pieces()
         yield
@@ -133,7 +134,7 @@ class Snapshots:
         are in their pool only.
         """
         live = self._live
-        queues = live.queues()
+        queues = live.watched_queues()
         view = self.view(now, live.talking(now), briefly=True)
         pools = self._shared(queues)
         alone = set(queues).difference(*(pool.queues for pool in pools))

@@ -111,23 +111,37 @@ class Sources:
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
         self._watched: Mapping[str, str] | None = None
+        self._publishers: Collection[str] = ()
         self._gaps: dict[str, list[tuple[Span, Recovery]]] = {}
         self._observed: dict[str, tuple[Minutes, Minutes]] = {}
         self._changes: Counter[str] = Counter()
         self._unheard: dict[str, tuple[int, list[Span]]] = {}
 
-    def watch_only(self, switches: Mapping[str, str]) -> None:
-        """Watch these sources alone from the start on. `switches`: the switch of each source in the settings."""
+    def watch_only(self, switches: Mapping[str, str], publishers: Collection[str] = ()) -> None:
+        """Watch these sources alone from the start on.
+
+        `switches`: the switch of each source in the settings.
+        `publishers`: those that the settings name behind a broker, each by its whole name or the last part of it; they
+            say themselves of which switch they are.
+        """
         self._watched = switches
+        self._publishers = publishers
 
     def watched_of(self, switches: Collection[str]) -> Collection[str]:
         """Return those of these switches of which a source is watched, connected or not."""
-        return switches if self._watched is None else set(switches).intersection(self._watched.values())
+        if self._watched is None:
+            return switches
+        heard = {source.switch for source in self._of_the_settings()} if self._publishers else ()
+        return set(switches).intersection({*self._watched.values(), *heard})
+
+    def _is_watched(self, name: str) -> bool:
+        if self._watched is None or name in self._watched:
+            return True
+        return name in self._publishers or name.rpartition(":")[2] in self._publishers
 
     def _of_the_settings(self) -> Iterator[_Source]:
         """Yield the sources that are watched."""
-        known, watched = self._sources.values(), self._watched
-        return iter(known) if watched is None else (source for source in known if source.name in watched)
+        return (source for source in self._sources.values() if self._is_watched(source.name))
 
     def logs(self) -> set[str]:
         """Return the names of the sources that are logs."""
@@ -158,7 +172,7 @@ class Sources:
         for source in self._sources.values():
             if source.last_event_at is not None:
                 source.last_event_at = min(source.last_event_at, now)
-            is_read = source.is_log and (self._watched is None or source.name in self._watched)
+            is_read = source.is_log and self._is_watched(source.name)
             if source.up and not is_read and source.last_event_at is not None:
                 self._down(source, source.last_event_at)
                 source.is_awaited = True

@@ -202,6 +202,13 @@ class Windows:
                 self._count_sums(sums, sign)
         self._move_talks(before.talks, after.talks)
 
+    def place(self, contact_id: str, history: ContactHistory | None) -> None:
+        """Note where a contact and its visits would count, and count it nowhere."""
+        self.change(contact_id, None)
+        if history is not None:
+            its = self.tally(history)
+            self._counted[contact_id] = Tally(placed=its.placed, visits=its.visits)
+
     def change_talk(self, contact_id: str, visit: Visit) -> None:
         """Replace the talk of a contact of one visit, when nothing but the talk may have changed."""
         if not self._counts:
@@ -472,6 +479,11 @@ class Windows:
     def queues(self) -> list[str]:
         """Return every queue that ever counted a call, as first written."""
         return sorted({self._names[key] for held in self._series.values() for key in held})
+
+    def has_calls(self, key: str, low: int, high: int) -> bool:
+        """Return whether a call or a refused caller is counted in a queue (casefolded) from one minute to another."""
+        kinds = ((level, inside) for level in Level for inside in (True, False))
+        return any(any(self.numbers(level, (key,), low, high, inside)) for level, inside in kinds)
 
     def version(self, level: Level, keys: Keys) -> int:
         """Return a number that differs after every change to the counts of these queues."""

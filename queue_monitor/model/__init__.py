@@ -90,7 +90,9 @@ from queue_monitor.model.risk import (
     WaitBasis,
 )
 from queue_monitor.model.snapshot import (
+    BAR_MINUTES,
     UNDECIDED,
+    UNHEARD,
     AgentNow,
     Bar,
     Board,
@@ -114,6 +116,7 @@ from queue_monitor.model.snapshot import (
 from queue_monitor.outcomes import FIELDS, LEFT_OTHERWISE, LOST_OUTCOMES, Counts, Outcome
 
 __all__ = [
+    "BAR_MINUTES",
     "FIELDS",
     "HAD_TO_WAIT_SECONDS",
     "IMPORTED",
@@ -123,6 +126,7 @@ __all__ = [
     "NAMED_COUNTS",
     "TOLD_OF_A_TARGET",
     "UNDECIDED",
+    "UNHEARD",
     "Access",
     "Acknowledgement",
     "AdminAct",

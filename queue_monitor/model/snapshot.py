@@ -138,7 +138,14 @@ class StatusReason(StrEnum):
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
     NO_SOURCE = "no_source"
+    NOT_WATCHED = "not_watched"
     COUNTS_ONLY = "counts_only"
+
+
+UNHEARD: Final = frozenset(
+    {StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE, StatusReason.NOT_WATCHED}
+)
+"""The reasons with which nobody can say how a queue stands now."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):
@@ -233,6 +240,10 @@ class SourceNow(Struct, frozen=True, kw_only=True, gc=False):
     def is_silent(self) -> bool:
         """Return whether the source is not up because it has sent nothing for too long."""
         return not self.up and self.reason == SILENT
+
+
+BAR_MINUTES: Final = 15
+"""The length of a bar of today's curve."""
 
 
 class Bar(Struct, frozen=True, kw_only=True, gc=False):

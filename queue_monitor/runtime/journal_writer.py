@@ -228,8 +228,9 @@ class JournalWriter:
             if repeated:
                 _note_repeated(turn.lines, repeated)
             self._live.mark_known(turn.calls)
-            if (left_out := committed.left_out) != LeftOut():
-                self._live.leave_out(left_out)
+            left_out = committed.left_out
+            self._live.leave_out(left_out, turn.calls)
+            if left_out != LeftOut():
                 number = len(left_out.contact_ids) + len(left_out.refusals)
                 log.warning("not counted calls=%d: an import has brought their day and queue", number)
             if committed.not_derived:

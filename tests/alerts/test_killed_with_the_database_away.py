@@ -133,4 +133,20 @@ async def test_a_disk_that_takes_no_file_stops_no_alarm(monitor: Monitor, caplog
         await first.see(snapshot(at(minute), **BAD))
 
     assert first.notifier.said == ["raised"]
-    assert caplog.text.count("alerts cannot be kept beside the store") == 1
+    assert caplog.text.count("alerts beside the store cannot be kept") == 1
+
+
+async def test_a_file_that_cannot_be_removed_is_said_once_and_tried_until_it_can(monitor: Monitor, caplog: Any) -> None:
+    """It was said at each save, of which there is one for every change of an alert."""
+    first = await killed_after_an_alarm(monitor)
+    monitor.file.unlink()
+    monitor.file.mkdir()
+    for _ in range(3):
+        await first.dispatcher.save(AlertBatch())
+    monitor.file.rmdir()
+    monitor.file.touch()
+    await first.dispatcher.save(AlertBatch())
+
+    assert not monitor.file.exists()
+    assert caplog.text.count("alerts beside the store cannot be removed") == 1
+    assert caplog.text.count("alerts beside the store are removed again") == 1

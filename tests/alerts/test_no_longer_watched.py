@@ -6,7 +6,7 @@ import pytest
 
 from alerts.message import Message
 from alerts.notification_policy import KNOWN_FOR
-from queue_monitor.model import Alert, AlertChange, AlertReason, Snapshot
+from queue_monitor.model import Alert, AlertChange, AlertReason, Snapshot, StatusReason
 from tests.alerts.messages import ZONE
 from tests.alerts.moments import at, queue, risk, snapshot
 from tests.alerts.test_lifecycle import LiveReading
@@ -78,3 +78,15 @@ def test_nobody_hears_that_a_queue_is_no_longer_watched_of_which_nobody_was_told
         day.see(snapshot(at(minute), *(queue(at(minute), name, waits=(waits[name],)) for name in names)))
 
     assert [(each.queue, each.notified) for each in ends(day)] == [("b", "never_told")]
+
+
+def test_a_queue_that_stays_on_the_walls_for_the_day_keeps_no_alert() -> None:
+    """Its calls are in the totals until the day ends; nobody can say any more how it stands."""
+    stays = StatusReason.NOT_WATCHED
+    day = lived(LEAVES)
+    for minute in range(LEAVES, LEAVES + PATIENCE + 1):
+        left = queue(at(minute), "b", risk=risk(0.1), waits=(650.0,), no_data_reason=stays)
+        day.see(snapshot(at(minute), queue(at(minute), "a", risk=risk(0.1), waits=(650.0,)), left))
+
+    assert [(each.queue, each.reason) for each in ends(day)] == [("b", AlertReason.NOT_WATCHED)]
+    assert [each.queue for each in day.state.open] == ["a"]

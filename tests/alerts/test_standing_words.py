@@ -168,6 +168,20 @@ def test_while_nothing_is_heard_an_alert_keeps_its_words_and_tells_the_numbers_s
     assert "2 väntar" in waited.text
 
 
+def test_while_nothing_is_heard_no_alert_says_that_a_risk_has_gone_down() -> None:
+    """There is no forecast then, and what it was before says nothing of now."""
+    room = Room()
+    for minute in range(60, 66):
+        room.see(snapshot(at(minute), risk=risk(0.95)))
+    room.see(snapshot(at(66), risk=risk(0.3)))
+    before = [texts.alert_message(alert) for alert in room.shown]
+    room.see(snapshot(at(90), no_data_reason=StatusReason.SOURCE_SILENT))
+
+    (day,) = (alert for alert in room.shown if alert.kind is AlertKind.TARGET_AT_RISK)
+    assert before == ["Risken att dagsmålet missas har minskat"]
+    assert texts.alert_message(day) == "Stor risk att dagsmålet missas"
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_of_a_switch_that_is_heard_again_no_alert_says_that_the_board_shows_no_data(language: str) -> None:
     figures = AlertFigures(since=at(1), switch="växel")

@@ -4,11 +4,12 @@ import asyncio
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from queue_monitor.api.pages.board import board
-from queue_monitor.api.pages.comparison import Comparisons, DaysBefore
-from queue_monitor.model import Board, Counts, Level, Period, Snapshot
+from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
+from queue_monitor.model import Bar, Board, Counts, Level, Period, Snapshot
 from queue_monitor.ports import StoreError
 from tests.api import sample
 
@@ -60,6 +61,16 @@ async def settled() -> None:
 
 def drawn(before: DaysBefore, snapshot: Snapshot | None = None) -> Any:
     return board(snapshot or sample.calm(), before=before).curve
+
+
+@pytest.mark.parametrize("bars", [1, 2])
+def test_the_first_bar_of_a_day_is_as_long_as_all_others(bars: int) -> None:
+    """The picture said "calls per 30 min" of the first quarter of an hour."""
+    counts = Counts(answered_in_time=6)
+    made = (Bar(start=sample.local(8, 15 * number), counts=counts, headline=1.0, floor=1.0) for number in range(bars))
+    curve = drawn(NOTHING, replace(sample.too_early(), today=tuple(made)))
+
+    assert curve.step_seconds == 900
 
 
 async def test_the_typical_day_is_the_median_of_the_same_weekday_and_yesterday_is_yesterday() -> None:

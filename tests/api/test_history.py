@@ -439,7 +439,7 @@ async def test_a_file_that_cannot_be_made_is_refused_by_name(query: dict[str, st
 # ---- looked at
 
 
-@pytest.mark.parametrize(("language", "width", "height"), [("sv", 390, 844), ("en", 1280, 720)])
+@pytest.mark.parametrize(("language", "width", "height"), [("sv", 390, 844), ("sv", 1093, 614), ("en", 1280, 720)])
 async def test_everybody_can_read_it_and_no_text_is_cut_off(
     october: October, written: Path, language: str, width: int, height: int
 ) -> None:
@@ -456,6 +456,10 @@ async def test_everybody_can_read_it_and_no_text_is_cut_off(
 SMALL_LETTERS = """() => [...document.querySelectorAll('.chart text')]
   .filter((text) => text.getBoundingClientRect().height < 11).map((text) => `small: ${text.textContent}`)"""
 
+CUT_OFF = """() => [...document.querySelectorAll('.wide:not(#parts .wide)')]
+  .filter((wide) => wide.checkVisibility() && wide.scrollWidth > wide.clientWidth + 1)
+  .map((wide) => `cut off: ${wide.getAttribute('aria-label')}`)"""
+
 
 def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, str]:
     """What cannot be read, how far the page runs out of the screen, and what axe finds."""
@@ -465,7 +469,7 @@ def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, s
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(address)
             unreadable = [words for words in page.evaluate(UNREADABLE) if not words.startswith("below the screen")]
-            unreadable += page.evaluate(SMALL_LETTERS)
+            unreadable += page.evaluate(SMALL_LETTERS) + page.evaluate(CUT_OFF)
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             violations = Reader().faults(page)
             page.close()

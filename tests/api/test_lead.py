@@ -15,10 +15,12 @@ from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
 from queue_monitor.api.pages.board import board_body
 from queue_monitor.api.pages.lead import lead_routes
+from queue_monitor.api.pages.outlook import fact_beside
 from queue_monitor.clock import ManualClock
 from queue_monitor.model import (
     Access,
     Counts,
+    Coverage,
     Period,
     QueueNow,
     RepeatCallers,
@@ -151,7 +153,7 @@ async def test_a_source_that_is_silent_now_has_been_without_contact_until_now() 
 
 async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up() -> None:
     early = Verdict(status=Status.TOO_EARLY, reason=StatusReason.TOO_EARLY)
-    lost = RiskFigures(p_miss=0.97, expected_share=0.7, expected_calls=400.0, agents_at_most=3, reachable=False)
+    lost = replace(sample.RISK_AHEAD, p_miss=0.97, expected_share=0.7, reachable=False, agents_for_day=None)
 
     def judged(face: QueueNow) -> QueueNow:
         return replace(face, verdict=early)
@@ -162,6 +164,38 @@ async def test_while_it_is_too_early_no_chance_is_given_and_nothing_is_given_up(
     assert "Risk att målet missas</dt><dd>För tidigt att säga</dd>" in page
     assert "nås troligen inte" not in page
     assert "70,0 %" in page
+    for said in ("I nuvarande takt slut", "väger tyngst"):
+        assert said not in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (StatusReason.ALERT_STANDS, "Under målet just nu."),
+        (StatusReason.LIKELY_MISSED, "Sammanlagt under målet just nu."),
+        (StatusReason.UNDER_TARGET_SO_FAR, None),
+        (StatusReason.PERIOD_LOST, None),
+        (StatusReason.SOURCE_DOWN, None),
+        (StatusReason.SOURCE_SILENT, None),
+        (StatusReason.NOT_WATCHED, None),
+    ],
+)
+def test_that_it_is_under_the_target_now_is_said_where_it_is_known_and_not_of_anothers_forecast(
+    reason: StatusReason, words: str | None
+) -> None:
+    """The pool whose forecast is told may be far over it: "Kundcenter: the forecast is … Under the target now."."""
+    shown = sample.lead()
+    verdict = Verdict(status=Status.AT_RISK, reason=reason, under_target_now=True)
+    kundcenter = next(queue for queue in shown.queues if queue.name == "Kundcenter")
+    shown = replace(shown, total=replace(shown.total, verdict=verdict), pools=(replace(kundcenter, name="Kundcenter"),))
+
+    said = {language: fact_beside(shown.total, shown, language) for language in texts.LANGUAGES}
+
+    assert said["sv"] == (words or "").removesuffix(".")
+    assert bool(said["en"]) is bool(words)
+    one = replace(shown.queues[1], verdict=verdict)
+    if reason is StatusReason.LIKELY_MISSED:
+        assert fact_beside(one, shown, "sv") == "Kön själv är under målet just nu"
 
 
 async def test_of_people_who_were_only_seen_it_says_at_least() -> None:
@@ -454,7 +488,7 @@ async def test_what_differs_from_the_switchs_own_totals_today_and_yesterday_is_a
 
     section = page[page.index("Avstämning mot växeln") :]
     assert "1 av 3 jämförelser från i dag och i går stämmer." in section
-    today, yesterday = re.findall(r"<tr><th scope=\"row\">Kundcenter</th>.*?</tr>", section)[-2:]
+    today, yesterday = re.findall(r"<tr><th scope=\"row\"[^>]*>Kundcenter</th>.*?</tr>", section)[-2:]
     assert [cell.strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", today)] == [
         *("I dag", "lämnat kön utan svar", "19", "17", "växeln räknar på annat sätt", "2026-03-02 6.00", "pbx")
     ]
@@ -505,3 +539,31 @@ async def test_each_call_of_an_hour_is_in_one_column_and_in_the_late_one_only_wh
     assert int(entered) == int(in_time) + int(late) + int(abandoned) + int(other) + int(waiting) == 1
     assert int(late) == (field == "answered_late")
     assert int(in_time) == (field in {"answered_in_time", "called_back"})
+
+
+@pytest.mark.parametrize(("language", "words"), [("sv", "40 min utan mätning"), ("en", "40 min not measured")])
+async def test_an_hour_in_which_nothing_was_heard_for_a_while_says_so_beside_its_calls(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its few calls looked like those of a calm hour."""
+    desk = Desk(sample.calm())
+
+    async def hours(start: datetime, end: datetime, *_: Any) -> list[Period]:
+        covers = (Coverage(seen_minutes=60), Coverage(seen_minutes=20, blind_minutes=40))
+        return [
+            sample.period("hour", Counts(answered_in_time=9), at=start + timedelta(hours=9 + number), coverage=coverage)
+            for number, coverage in enumerate(covers)
+        ]
+
+    monkeypatch.setattr(desk.figures, "intervals", hours)
+    first, second, *_ = (await desk.page(lang=language)).partition('id="hours"')[2].split('<th scope="row">')[1:]
+
+    assert (words in first, words in second) == (False, True)
+
+
+async def test_the_forecast_of_a_pool_has_its_name_on_the_page_of_one_of_its_queues() -> None:
+    """The only pool has the forecast of all queues, and no name among them."""
+    named, alone = await Desk().page(queue="Bygglov"), await Desk().page()
+
+    assert "<h3>Alla köer</h3>" in named.partition('id="forecast"')[2].partition("</section>")[0]
+    assert "<h3>Alla köer</h3>" not in alone

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from queue_monitor import texts
-from queue_monitor.model import Acknowledgement, AlertsNow, Crisis, Snapshot
+from queue_monitor.model import Acknowledgement, AlertKind, AlertsNow, Coverage, Crisis, Period, Snapshot
 from tests.api import sample
 from tests.api.looking import UNREADABLE, Reader, Windows, combined
+from tests.api.sample import FakeFigures
 from tests.api.serving import Server, chromium, serving, sign_in
 
 Look = Callable[..., Page]
@@ -137,6 +138,42 @@ def test_nothing_is_scrolled_sideways(look: Look, server: Server, language: str,
         assert page.evaluate(SIDEWAYS) == [], state
 
 
+def test_on_a_phone_an_alarm_of_a_queue_with_a_long_name_stands_beside_its_sign(look: Look) -> None:
+    """A long word pushed it below."""
+    shown = sample.long_names()
+    standing = sample.alert(AlertKind.TARGET_AT_RISK, shown.queues[0].name, period="day")
+    with serving(replace(shown, alerts=AlertsNow(open=(standing,)))) as server:
+        item = look(server, size=SCREENS["phone"]).locator(".standing li")
+        sign, words = item.locator("> .sign").bounding_box(), item.locator("> div").bounding_box()
+
+    assert sign is not None and words is not None
+    assert words["y"] < sign["y"] + sign["height"]
+
+
+class Blind(FakeFigures):
+    """Each hour of the day has minutes in which nothing was heard."""
+
+    async def intervals(self, *asked: Any) -> list[Period]:
+        blind = Coverage(seen_minutes=20, blind_minutes=40)
+        return [replace(period, coverage=blind) for period in await super().intervals(*asked)]
+
+
+@pytest.mark.parametrize(("language", "size"), [("en", (960, 540)), ("sv", (1093, 614)), ("sv", (1920, 1080))])
+def test_a_table_of_long_names_and_of_hours_with_blind_minutes_is_seen_whole(
+    look: Look, language: str, size: tuple[int, int]
+) -> None:
+    """The last column of the forecasts, what would help, was beyond the edge on a screen of any width."""
+    names = sample.long_names()
+    foretold = tuple(replace(queue, risk=sample.RISK_AHEAD, margins={"day": 14}) for queue in names.queues)
+    shown = replace(names, queues=foretold)
+    with serving(shown, figures=Blind(shown)) as server:
+        page = look(server, f"?lang={language}", size=size)
+
+        assert page.locator("#forecast-table tbody tr").count() == len(foretold)
+        assert page.locator("#hours .more").count() > 3
+        assert page.evaluate(SIDEWAYS) == []
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 @pytest.mark.parametrize("size", [(960, 540), (1093, 614), (1920, 1080), (3840, 2160), (390, 844)])
@@ -161,6 +198,16 @@ def test_on_a_phone_each_row_names_its_cells_also_after_it_was_replaced(look: Lo
         page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
         assert page.locator(".named td:visible").count() > 10
         assert page.locator(".named td:visible").filter(has_not_text=re.compile(r"\S")).count() == 0
+
+
+def test_on_a_phone_a_queues_name_has_the_whole_width(look: Look) -> None:
+    """A long one was broken in the middle of its words, beside an empty half of the screen."""
+    with serving(sample.long_names()) as server:
+        page = look(server, size=SCREENS["phone"])
+        names = page.locator("#waiting td[data-name='Kö'], #lost td[data-name='Kö']")
+        widths = "each => each.getBoundingClientRect().width / each.parentElement.getBoundingClientRect().width"
+        assert names.count() > 6
+        assert min(names.nth(at).evaluate(widths) for at in range(names.count())) > 0.95
 
 
 @pytest.mark.parametrize(

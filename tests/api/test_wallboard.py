@@ -578,6 +578,53 @@ def test_the_documentation_can_be_read_by_everybody(browser: Browser) -> None:
         assert all(url.startswith(server.address) for url in asked)
 
 
+def test_the_line_of_shares_is_broken_where_there_were_no_calls(look: Look, server: Server) -> None:
+    """It went straight across an hour in which nothing was heard, as if there were shares."""
+    base = sample.rush()
+    hole = [bar.start for bar in base.today if bar.counts.entered][2:4]
+    nothing = {"counts": Counts(), "headline": None}
+    holed = replace(base, today=tuple(replace(bar, **nothing) if bar.start in hole else bar for bar in base.today))
+    page, strokes = look(server), []
+    for shown_now in (base, holed):
+        show(server, page, shown_now)
+        strokes.append((page.locator("#drawing .share-line").get_attribute("d") or "").count("M"))
+
+    assert strokes == [1, 2]
+
+
+def test_a_name_without_its_middle_keeps_whole_words_or_shows_that_it_does_not(look: Look) -> None:
+    """`Äldreomsorg… vgiftshandläggning` looked like a word, and `Konsument-,…` like a slip of the pen."""
+    names = {
+        "Äldreomsorgens bistånds- och avgiftshandläggning": "Äldreomsorg…vgiftshandläggning",
+        "Konsument-, budget- och skuldrådgivningen": "Konsument… skuldrådgivningen",
+        "Överförmyndarnämndens gemensamma kansli i Luleå och Piteå": "Överförmynd… i Luleå och Piteå",
+        "Försörjningsstöd och ekonomiskt bistånd nybesök": "Försörjning… bistånd nybesök",
+        "Kundcenter": "Kundcenter",
+    }
+    with serving(sample.calm()) as server:
+        written = look(server).evaluate(
+            "async (names) => { const { shortened } = await import('/static/wallboard.js');"
+            " return names.map((name) => shortened(name, 30)); }",
+            list(names),
+        )
+
+    assert written == list(names.values())
+
+
+def test_on_a_phone_the_day_stands_on_a_line_beside_a_short_title_too(look: Look, server: Server) -> None:
+    """Beside `Alla köer` it was five short lines."""
+    page = look(server, size=SCREENS["phone"])
+    page.evaluate("document.getElementById('organisation').textContent = 'Alla köer'")
+    day, clock = page.locator(".day").bounding_box(), page.locator(".clock").bounding_box()
+    height = page.locator(".day").evaluate(
+        "each => each.getBoundingClientRect().height / parseFloat(getComputedStyle(each).fontSize)"
+    )
+
+    assert height < 3.5
+    assert day is not None and clock is not None
+    assert clock["x"] > day["x"] + day["width"] - 1
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_the_page_writes_numbers_as_the_server_does(look: Look, language: str) -> None:
     """A page that is made in the browser writes each number as the pages that the server makes."""

@@ -264,3 +264,76 @@ def test_a_source_of_the_settings_that_is_away_stays_away():
     after = started_with(told_from_eight(), 60, luleå="luleå")
 
     assert heard(after, 80) == (StatusReason.SOURCE_DOWN, ["kundcenter"], ["luleå"])
+
+
+def left_behind() -> Scenario:
+    """A switch that has told of calls today and is no longer watched; another one is, and has told of a call too."""
+    story = told_from_eight().refused(5, "cilla", queue="reception").entered(7, "dan", "kö")
+    story.live.sources.watch_only({NEW: "ny"})
+    return story.connected(61, source=NEW, switch="ny").entered(70, "bo", "växel", source=NEW, switch="ny")
+
+
+def test_a_queue_that_is_watched_no_more_stays_for_the_day_with_its_calls():
+    """The totals have them, so the parts do: they contradicted each other for the rest of the day."""
+    story = left_behind().left(80, "bo", queue="växel", source=NEW, switch="ny")
+    shown = story.live.snapshot(story.at(90))
+
+    parts = {queue.name: queue.periods["day"].counts.dialled for queue in shown.queues}
+    assert parts == {"kundcenter": 1, "kö": 1, "reception": 1, "växel": 1}
+    assert sum(parts.values()) == shown.total.periods["day"].counts.dialled
+    assert sum(queue.waiting_count for queue in shown.queues) == shown.total.waiting_count == 1
+    assert {queue.name: queue.no_data_reason for queue in shown.queues} == {
+        "kundcenter": StatusReason.NOT_WATCHED,
+        "kö": StatusReason.NOT_WATCHED,
+        "reception": StatusReason.NOT_WATCHED,
+        "växel": None,
+    }
+    assert (shown.total.no_data_reason, shown.total.queues) == (None, ("växel",))
+
+
+def test_a_queue_that_is_watched_no_more_is_gone_the_next_day():
+    story = left_behind().left(80, "dan", queue="kö")
+    story.live.start_day(story.at(86_400))
+
+    assert [queue.name for queue in story.live.snapshot(story.at(86_400)).queues] == ["växel"]
+
+
+def test_a_queue_that_is_watched_no_more_is_forecast_no_more_and_in_no_pool():
+    story = left_behind()
+    story.live.recall_pools([("kö", "växel")], story.at(80))
+    as_before = story.live.pools(story.live.queues())
+
+    assert [scope.queues for scope in as_before if len(scope.queues) > 1] == [("kö", "växel")]
+    assert [scope.queues for scope in story.live.scopes()] == [("växel",)]
+    assert story.live.snapshot(story.at(90)).pools == ()
+
+
+def test_before_the_new_switch_names_a_queue_all_together_have_data():
+    story = told_from_eight()
+    story.live.sources.watch_only({NEW: "ny"})
+    story.connected(61, source=NEW, switch="ny")
+
+    assert heard(story, 80) == (None, ["kundcenter"], ["ny"])
+    assert story.live.snapshot(story.at(80)).total.periods["day"].counts.answered == 1
+
+
+@pytest.mark.parametrize("named", ["ny", NEW])
+def test_of_publishers_that_the_settings_name_the_others_make_nothing_blind(named: str):
+    """One was renamed, or taken out: it made its queues and the totals blind for ever."""
+    broker = {"urn:kc:mqtt:broker": "broker"}
+    after = Scenario(start=EIGHT)
+    after.live.sources.watch_only(broker, {named})
+    after.live.load_states(told_from_eight().live.save_states(), after.at(60))
+    after.connected(61, source=NEW, switch="pbx").entered(70, "bo", "växel", source=NEW, switch="pbx")
+
+    assert heard(after, 80) == (None, ["växel"], ["ny"])
+
+
+def test_a_publisher_that_the_settings_name_and_that_is_away_stays_away():
+    """However long: silence is not health."""
+    after = Scenario(start=EIGHT)
+    after.live.sources.watch_only({"urn:kc:mqtt:broker": "broker"}, {"luleå"})
+    after.live.load_states(told_from_eight().live.save_states(), after.at(60))
+    after.connected(61, source="urn:kc:mqtt:broker", switch="broker")
+
+    assert heard(after, 86_400 * 40) == (StatusReason.SOURCE_DOWN, ["kundcenter"], ["broker", "luleå"])

@@ -14,9 +14,11 @@ from queue_monitor import texts
 from queue_monitor.api.json.shapes import StaffShape
 from queue_monitor.api.json.status import staff_shape
 from queue_monitor.api.pages.comparison import NOTHING, Comparisons, DaysBefore
-from queue_monitor.api.pages.outlook import advice, reason
+from queue_monitor.api.pages.outlook import advice, fact_beside, reason
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    BAR_MINUTES,
+    UNHEARD,
     Alert,
     AlertChange,
     AlertKind,
@@ -29,7 +31,6 @@ from queue_monitor.model import (
     QueueNow,
     Snapshot,
     SourceNow,
-    StatusReason,
     Target,
 )
 from queue_monitor.model import Board as Wall
@@ -38,7 +39,6 @@ from queue_monitor.queues import keys_of, queue_key
 AMBER: Final = 0.7
 """The share of the limit from which a wait is shown in amber: 3:30 of 5:00."""
 
-_UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
 _SHORTEST_CURVE: Final = timedelta(hours=4)
 _NOT_FOR_THE_ROOM: Final = frozenset({AlertKind.SOURCE_SILENT, AlertKind.EVENT_SKIPPED, AlertKind.HEARTBEAT})
 """The alerts that no wall lists: a silent switch has its own banner, and a sign of life is for its recipient."""
@@ -189,6 +189,7 @@ class Board(Struct, frozen=True, kw_only=True):
 
     `page`: marks the files that draw it.
     `why`: the reason for the status, by language.
+    `fact`: that it is under the target now, by language; empty where the reason says so, or it is not known or not so.
     `advice`: words by language; None unless switched on.
     `unseen`: the queues that the wall names and no switch has; empty as long as none has named any.
     """
@@ -204,6 +205,7 @@ class Board(Struct, frozen=True, kw_only=True):
     night: bool
     total: BoardQueue
     why: dict[str, str]
+    fact: dict[str, str]
     month: BoardPeriod | None
     queues: tuple[BoardQueue, ...]
     curve: BoardCurve | None
@@ -285,6 +287,7 @@ def board(snapshot: Snapshot, wall: Wall = _ALL, *, show_advice: bool = False, b
         night=not _is_open_anywhere(snapshot) and not snapshot.total.waiting_count,
         total=total,
         why={language: reason(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
+        fact={language: fact_beside(snapshot.total, snapshot, language) for language in texts.LANGUAGES},
         month=None if month is None else _period(month, target),
         queues=tuple(_queue(queue, target) for queue in snapshot.queues),
         curve=_curve(snapshot.today, snapshot.hours, snapshot.at, ZoneInfo(snapshot.time_zone), before),
@@ -349,7 +352,7 @@ def _queue(queue: QueueNow, target: Target) -> BoardQueue:
     return BoardQueue(
         name=queue.label,
         open=queue.open,
-        trusted=queue.verdict.reason not in _UNTRUSTED,
+        trusted=queue.verdict.reason not in UNHEARD,
         waiting=queue.waiting_count,
         waiting_late=_late(queue, target.limit_seconds * 1000),
         unheard=sum(line.unheard for line in queue.waiting),
@@ -408,7 +411,7 @@ def _curve(today: Sequence[Bar], hours: Hours, at: datetime, zone: ZoneInfo, bef
     """
     if not today:
         return None
-    step = today[1].start - today[0].start if len(today) > 1 else timedelta(minutes=30)
+    step = today[1].start - today[0].start if len(today) > 1 else timedelta(minutes=BAR_MINUTES)
     busy = [bar for bar in today if bar.counts.entered]
     first, last = (busy[0].start, busy[-1].start + step) if busy else (at, at)
     for edge in (hours.opens_at, hours.closes_at):

@@ -15,9 +15,18 @@ from queue_monitor.api.pages.fan_chart import FanChart, fan
 from queue_monitor.api.pages.formatter import Formatter
 from queue_monitor.api.pages.lead_differences import DifferenceSection, difference_section
 from queue_monitor.api.pages.lead_repeat import RepeatSection, repeat_section
-from queue_monitor.api.pages.outlook import forecast_faces, help_words, is_too_early, margin_words, reason
+from queue_monitor.api.pages.outlook import (
+    fact_beside,
+    forecast_faces,
+    help_words,
+    is_too_early,
+    margin_words,
+    pools_and_lone_queues,
+    reason,
+)
 from queue_monitor.core import service_level
 from queue_monitor.model import (
+    UNHEARD,
     Alert,
     AlertChange,
     Attempt,
@@ -35,7 +44,6 @@ from queue_monitor.model import (
     SourceNow,
     Staff,
     Status,
-    StatusReason,
     TransferWaits,
     WaitingNow,
 )
@@ -45,10 +53,6 @@ WAITING_SHOWN: Final = 50
 LOST_SHOWN: Final = 30
 CURVES_SHOWN: Final = 3
 """The most forecasts drawn as curves; more are a table."""
-
-UNTRUSTED: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
-"""The reasons whose own sentence says that the share is under the target, so that no other need say it."""
 
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
@@ -100,9 +104,10 @@ class WaitingRow(Struct, frozen=True, kw_only=True):
 
 
 class Hour(Struct, frozen=True, kw_only=True):
-    """One hour of the day as a row of texts."""
+    """One hour of the day as a row of texts. `blind`: the minutes in which nothing was heard; empty for none."""
 
     name: str
+    blind: str
     cells: tuple[str, ...]
     share: str
     meets_target: bool | None
@@ -131,9 +136,12 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 def foretold_faces(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
-    """Return the pools and queues whose forecast includes a queue of this page."""
-    wanted = set(face.queues)
-    return [found for found in forecast_faces(snapshot) if found.risk and wanted & set(found.queues)]
+    """Return the pools and queues whose forecast includes a queue of this page.
+
+    On the page of one queue or pool none stands for all queues: it would have no name there.
+    """
+    wanted, faces = set(face.queues), pools_and_lone_queues(snapshot) if face.name else forecast_faces(snapshot)
+    return [found for found in faces if found.risk and wanted & set(found.queues)]
 
 
 def faces_with_curves(snapshot: Snapshot, face: QueueNow) -> list[QueueNow]:
@@ -167,7 +175,7 @@ class Page:
         self.day = face.periods["day"]
         self.month = face.periods["month"]
         self.tertial = face.periods["tertial"]
-        self.trusted = face.verdict.reason not in UNTRUSTED
+        self.trusted = face.verdict.reason not in UNHEARD
         self.transfers = transfers
         self._doubts = disagreements
         self._differences = differences
@@ -205,10 +213,9 @@ class Page:
     @property
     def reason(self) -> str:
         """Return the reason for the status, and that the target is not met now where that sentence does not say so."""
-        verdict, pen = self.face.verdict, self.pen
-        said = reason(self.face, self.snapshot, pen.language)
-        is_beside = verdict.under_target_now and verdict.reason not in SAYS_UNDER
-        return f"{said} {pen.say('target_not_met')}." if is_beside else said
+        said = reason(self.face, self.snapshot, self.pen.language)
+        fact = fact_beside(self.face, self.snapshot, self.pen.language)
+        return f"{said} {fact}." if fact else said
 
     @property
     def meets_target(self) -> bool | None:
@@ -333,14 +340,14 @@ class Page:
             calls=texts.NONE if risk.expected_calls is None else pen.count(round(risk.expected_calls)),
             margin=margin_words(face, self.snapshot, pen.language),
             margin_what=pen.say(f"lead.margin.what{'' if left > 0 else '.over' if left < 0 else '.none'}"),
-            margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends else "",
+            margin_ends=pen.say("lead.margin.ends", clock=pen.clock(ends)) if ends and not too_early else "",
             month_margin=margin_words(face, self.snapshot, pen.language, "month"),
             help=tuple(helps),
             options=tuple(
                 (pen.count(option.more), pen.chance(option.p_miss), pen.percent(option.expected_share))
                 for option in (() if too_early else risk.options)
             ),
-            cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause else "",
+            cause=pen.say(f"lead.cause.{risk.cause.value}") if risk.cause and not too_early else "",
             inferred=not risk.staff_known,
             curve=self._curve(face, risk),
         )
@@ -420,8 +427,10 @@ class Page:
             counts.waiting,
             counts.refused,
         )
+        blind = period.coverage.blind_minutes
         return Hour(
             name=name,
+            blind=pen.say("lead.hours.blind", minutes=pen.count(blind)) if blind else "",
             cells=tuple(map(pen.count, numbers)),
             share=pen.percent(period.headline),
             meets_target=service_level.meets_target(counts, pen.target),

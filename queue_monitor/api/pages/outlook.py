@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from queue_monitor import texts
-from queue_monitor.model import QueueNow, RiskFigures, Snapshot, Status, StatusReason
+from queue_monitor.model import UNHEARD, QueueNow, RiskFigures, Snapshot, Status, StatusReason
 from queue_monitor.queues import keys_of
 
 _FORETOLD: Final = frozenset(
@@ -18,17 +18,21 @@ _FORETOLD: Final = frozenset(
 )
 """The reasons that tell a forecast."""
 
+_SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PERIOD_LOST})
+"""The reasons whose own sentence says that the share is under the target, so that no other need say it."""
+
 
 def forecast_faces(snapshot: Snapshot) -> tuple[QueueNow, ...]:
     """Return the pools and queues with a forecast of their own: a queue that shares its agents has its pool's.
 
     One that holds exactly the queues of the total is replaced by it.
     """
-    found = _pools_and_lone_queues(snapshot)
+    found = pools_and_lone_queues(snapshot)
     return (snapshot.total,) if len(found) == 1 and _same_queues(found[0], snapshot.total) else found
 
 
-def _pools_and_lone_queues(snapshot: Snapshot) -> tuple[QueueNow, ...]:
+def pools_and_lone_queues(snapshot: Snapshot) -> tuple[QueueNow, ...]:
+    """Return the pools, and the queues that are in none."""
     pooled = {queue for pool in snapshot.pools for queue in pool.queues}
     return (*snapshot.pools, *(queue for queue in snapshot.queues if queue.name not in pooled))
 
@@ -89,7 +93,7 @@ def speaks_for(face: QueueNow, snapshot: Snapshot) -> QueueNow | None:
     """
     if face.risk is None:
         return None
-    return next((found for found in _pools_and_lone_queues(snapshot) if found.risk == face.risk), None)
+    return next((found for found in pools_and_lone_queues(snapshot) if found.risk == face.risk), None)
 
 
 def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
@@ -103,9 +107,28 @@ def reason(face: QueueNow, snapshot: Snapshot, language: str) -> str:
         risk=face.risk,
         language=language,
     )
-    speaks = speaks_for(face, snapshot) if why in _FORETOLD else None
-    is_another = speaks is not None and not _same_queues(speaks, face)
-    return f"{texts.label(speaks, language)}: {said}" if speaks is not None and is_another else said
+    speaks = _another_that_speaks(face, snapshot)
+    return said if speaks is None else f"{texts.label(speaks, language)}: {said}"
+
+
+def _another_that_speaks(face: QueueNow, snapshot: Snapshot) -> QueueNow | None:
+    """Return the pool or queue whose forecast is told as the reason for a face's status, where that is not the face."""
+    speaks = speaks_for(face, snapshot) if face.verdict.reason in _FORETOLD else None
+    return None if speaks is None or _same_queues(speaks, face) else speaks
+
+
+def fact_beside(face: QueueNow, snapshot: Snapshot, language: str) -> str:
+    """Return that a face is under its target now; empty where it is not, where nobody knows, and where the reason for
+    its status says so.
+
+    Beside another's forecast it says of whom it is.
+    """
+    verdict = face.verdict
+    if not verdict.under_target_now or verdict.reason in _SAYS_UNDER | UNHEARD:
+        return ""
+    if _another_that_speaks(face, snapshot) is None:
+        return texts.say("target_not_met", language)
+    return texts.say(f"target_not_met.{'queue' if face.name and len(face.queues) == 1 else 'together'}", language)
 
 
 def advice(snapshot: Snapshot, language: str) -> str:

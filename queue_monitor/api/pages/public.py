@@ -32,15 +32,13 @@ from queue_monitor.api.responses import (
 from queue_monitor.api.templating import PAGES
 from queue_monitor.core import service_level
 from queue_monitor.core.calendar import month_start
-from queue_monitor.model import Level, Period, Snapshot, StatusReason, Target
+from queue_monitor.model import UNHEARD, Level, Period, Snapshot, Target
 from queue_monitor.ports import Clock, Figures, StoreError
 
 HOLDS_SECONDS: Final = 15
 MONTHS_HOLD_SECONDS: Final = 900
 WIDE: Final = 720.0
 HIGH: Final = 180.0
-_FOREIGN: Final = frozenset({StatusReason.SOURCE_DOWN, StatusReason.SOURCE_SILENT, StatusReason.NO_SOURCE})
-"""The reasons for no data that the public page does not name; with one it shows no number of now either."""
 
 
 class _Kept:
@@ -205,7 +203,7 @@ def public_shape(snapshot: Snapshot, language: str, months: Sequence[Period] = (
     The running one has the snapshot's figure there too: `months` may be a quarter of an hour old.
     """
     total, target, zone = snapshot.total, snapshot.target, snapshot.time_zone
-    blind = total.verdict.reason in _FOREIGN
+    blind = total.verdict.reason in UNHEARD  # the public page does not name these reasons, nor a number of now
     low, high = total.wait_range_seconds or (None, None)
     if blind or not total.open:
         low = high = None

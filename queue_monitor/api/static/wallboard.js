@@ -6,7 +6,6 @@ const RECONNECT_MS = 15_000;
 const TURN_MS = 10_000;
 const TICK_MS = 200;
 const ENDED = ["period_lost", "period_refused"];
-const SAYS_UNDER = ["under_target_so_far", "period_lost"];
 const NONE = "–";
 const SPACE = "\u00a0";
 
@@ -296,7 +295,7 @@ function drawStanding() {
   put("verdict-reason", stale
     ? say("last_known_status", { status: statusWords(total.status, total.reason) })
     : board.why[page.language]);
-  put("verdict-fact", !stale && total.under_target_now && !SAYS_UNDER.includes(total.reason) ? say("target_not_met") : "");
+  put("verdict-fact", stale ? "" : board.fact[page.language]);
 
   const { day } = total;
   const facts = [
@@ -373,7 +372,7 @@ function legend(kind) {
 
 function drawCurve() {
   const { curve, zone, target } = board;
-  const minutes = Math.round((curve?.step_seconds ?? 1800) / 60);
+  const minutes = Math.round((curve?.step_seconds ?? 900) / 60);
   put("curve-title", say("curve", { minutes }));
   at("curve").classList.toggle("grey", stale || !board.total.trusted);
   const place = at("drawing");
@@ -450,7 +449,8 @@ function drawCurve() {
   }
   const middle = (bar) => x(Date.parse(bar.at) + step / 2);
   const known = bars.filter((bar) => bar.headline !== null);
-  drawn.append(svg("path", { class: "share-line", d: known.map((bar, n) => `${n ? "L" : "M"}${middle(bar)} ${share(bar.headline)}`).join("") }));
+  const follows = (bar, n) => n > 0 && Date.parse(bar.at) - Date.parse(known[n - 1].at) === step;
+  drawn.append(svg("path", { class: "share-line", d: known.map((bar, n) => `${follows(bar, n) ? "L" : "M"}${middle(bar)} ${share(bar.headline)}`).join("") }));
   for (const bar of known) {
     const under = bar.headline < target.ratio;
     drawn.append(under
@@ -607,9 +607,12 @@ function fillRow(item, queue, letters) {
 export function shortened(name, letters) {
   if (name.length <= letters) return name;
   const head = Math.floor((letters - 1) * 0.4);
-  const tail = name.slice(name.length - (letters - 1 - head));
-  const word = tail.indexOf(" ") + 1;
-  return `${name.slice(0, head).trimEnd()}… ${word && word < tail.length / 2 ? tail.slice(word) : tail}`;
+  const cut = name.length - (letters - 1 - head);
+  const tail = name.slice(cut);
+  const word = name[cut - 1] === " " ? 0 : tail.search(/[ -]/) + 1;
+  const isWhole = name[cut - 1] === " " || (word > 0 && word < tail.length / 2);
+  const start = name.slice(0, head).replace(/[\s,;:/–-]+$/, "");
+  return isWhole ? `${start}… ${tail.slice(word).trimStart()}` : `${start}…${tail.trimStart()}`;
 }
 
 /** A wait; one that is long has a sign and words besides its colour. */
