@@ -710,7 +710,7 @@ label = "Felanmälan gata"
 DESCRIBED = """
 organisation  Luleå kommun, sv, Europe/Stockholm
 target        80 % answered within 240 s, by D3, since 2026-01-01
-              hung up within 10 s is short; never ok with more than 5 % refused
+              hung up before 10 s is short; never ok with more than 5 % refused
               exit key counts as miss, callback as miss
               felanmälan: exit key counts as miss, callback as excluded
 hours         mon tue wed thu 08:00-17:00, fri 08:00-15:00; closed on Swedish holidays
