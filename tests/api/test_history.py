@@ -240,7 +240,7 @@ async def test_what_cannot_be_shown_is_said_in_words_on_a_page(query: dict[str, 
             "sv",
             "Importerat som gamla den 2026-11-20: 512 samtal från 2025-10-01 till 2025-10-31 ur queue_log.2.gz.",
         ),
-        ("en", "Imported as gamla on 2026-11-20: 512 calls of 2025-10-01 to 2025-10-31 from queue_log.2.gz."),
+        ("en", "Imported as gamla on 2026-11-20: calls of 2025-10-01 to 2025-10-31 from queue_log.2.gz, 512 in all."),
     ],
 )
 async def test_what_was_imported_is_said_on_the_page_and_in_its_files(

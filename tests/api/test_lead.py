@@ -73,8 +73,8 @@ async def test_the_forecast_is_said_with_its_band_its_margin_and_what_would_help
         "203 av ca 1 120 för hela månaden",
         "I nuvarande takt slut ca 10.50.",
         "Fler samtal än vanligt väger tyngst.",
-        "Uppskattning: 3 till nu för att korta kön.",
-        "Uppskattning: 2 till fram till 11.30 räcker för målet.",
+        "Uppskattning: 3 fler i telefon nu för att korta kön.",
+        "Uppskattning: 2 fler i telefon fram till 11.30 räcker för målet.",
         "beräknat 86,8 % vid stängning 17.00, 8 av 10 utfall mellan 82,7 % och 90,3 %.",
     ):
         assert words in page, words
@@ -111,7 +111,7 @@ def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
     ("risk", "margin", "words"),
     [
         (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet nås troligen inte i dag."),
-        (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "Uppskattning: 6 till räcker troligen inte för målet."),
+        (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "6 fler i telefon räcker troligen inte för målet."),
         (RiskFigures(p_miss=0.2, expected_share=0.93), 30, "Prognosen når målet utan fler inloggade."),
         (RiskFigures(p_miss=1.0, expected_calls=600.0), -15, "15 för många"),
         (RiskFigures(p_miss=1.0), 0, "99 %"),
@@ -330,7 +330,7 @@ async def test_a_record_that_cannot_be_read_is_said_to_and_the_rest_stands() -> 
 async def test_where_switch_and_calendar_or_counters_differ_stands_among_the_sources() -> None:
     page = await Desk().page()
 
-    assert "Bygglov: 3 avvisade som stängt mellan 9.02 och 9.20, då kalendern säger öppet." in page
+    assert "Bygglov: mellan 9.02 och 9.20, då kalendern säger öppet, avvisades 3 samtal som stängt." in page
     assert "växeln räknar på annat sätt" in page
 
 

@@ -89,7 +89,7 @@ def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(rep
     assert f"Inkomna till kö {of} " in annex
     assert f"Lämnade kön: för lång väntan {sum(call.how == 'timeout' for call, _ in CALLS)} " in annex
     assert "ons 2026-10-14 08:00–17:00 " in annex
-    assert "22 dagar: 08:00–17:00." in annex
+    assert "08:00–17:00 (antal dagar: 22)." in annex
     assert "2026-10-20 10.20–2026-10-21 15.05 Vattenläcka" in annex
     assert "Utan kris" in annex
     assert "Nöjda kunder 70 % 72 % enkät, 340 svar E-tjänster fler mäts på annat sätt –" in annex
@@ -103,9 +103,9 @@ def test_who_did_not_call_again_is_said_where_callers_were_told_apart(report: Re
     again = CalledAgain(days=22, calls=2000, repeated=250, answered=1600, not_back=1480)
     page = plain(html(structs.replace(report, data=structs.replace(report.data, called_again=again)), "sv").decode())
 
-    assert "Ej tillbaka samma dag: efter 1 480 av 1 600 besvarade samtal ringde personen inte igen, 92,5 %." in page
+    assert "Ej tillbaka samma dag: 1 480 av 1 600, 92,5 %." in page
     assert "Ringde mer än en gång: 250 av 2 000 samtal kom från någon som redan hade ringt samma dag, 12,5 %." in page
-    assert "under 22 dagar då det mättes" in page
+    assert "dagar då det mättes: 22." in page
     assert "inte ringde igen samma dag mättes inte" not in page
 
 
