@@ -565,6 +565,13 @@ def test_simulated_time_starts_at_a_local_time(settings: Settings) -> None:
     assert "simulated, from 2026-07-01 07:45, 60 times as fast as life" in config.describe(understood)
 
 
+def test_where_all_calls_are_made_up_the_clock_is_the_machines_own_in_opening_hours_only(settings: Settings) -> None:
+    """A start at night shows the forenoon of the newest working day."""
+    understood = settings.read('[[sources]]\nname = "demo"\nkind = "simulator"\n')
+
+    assert "clock         the machine's own; at other times than opening hours that of a" in config.describe(understood)
+
+
 @pytest.mark.parametrize("start", ["0001-01-01T00:00:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
 def test_simulated_time_starts_in_a_year_that_has_years_around_it(settings: Settings, start: str) -> None:
     (mistake,) = settings.mistakes(SIMULATOR + f"[clock]\nstart = {start}")

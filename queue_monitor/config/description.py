@@ -212,7 +212,8 @@ def _described_alerts(alerts: AlertsSettings) -> list[str]:
 
 def _described_clock(config: Config) -> str:
     if not config.clock.simulated:
-        return "the machine's own"
+        made_up = all(source.kind == "simulator" for source in config.sources if source.enabled)
+        return "the machine's own" + ("; at other times than opening hours that of a working day's forenoon" * made_up)
     start = config.clock.start
     begins = f"from {start.astimezone(config.zone):%Y-%m-%d %H:%M}" if start else "from now"
     return f"simulated, {begins}, {config.clock.rate:g} times as fast as life"
