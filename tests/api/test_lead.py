@@ -10,6 +10,7 @@ from httpx import ASGITransport, AsyncClient
 from msgspec import structs
 from msgspec.structs import replace
 
+from alerts.notifiers import apprise
 from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
@@ -309,6 +310,20 @@ async def test_the_record_says_who_was_told_when_how_and_who_has_seen_it() -> No
     assert "teamledare</td><td>sms</td><td>gick inte att nå" in record
     assert "teamledare</td><td>mejl</td><td>skickat" in record
     assert "Kvitterat av Anna i växeln" in record
+
+
+@pytest.mark.parametrize(
+    "reason", sorted({cause.reason for cause in (*apprise._REPLIES, *apprise._CAUSES, apprise._NOT_TAKEN)})
+)
+async def test_the_record_says_why_a_message_did_not_get_through(reason: str) -> None:
+    """The lead must know whom to ask: nobody was there, or our account is refused."""
+    found = sample.recorded(sample.alerted().alerts.open[0])
+    failed = replace(found.attempts[0], result=reason)
+    page = await Desk(record=[replace(found, attempts=(failed,))]).page()
+
+    record = page[page.index("Dagens larm") :]
+    assert "teamledare</td><td>sms</td><td>" in record
+    assert "misslyckades" not in record
 
 
 async def test_an_alert_that_stands_says_who_took_it_and_when_and_the_wall_shows_no_name() -> None:

@@ -53,9 +53,10 @@ SAYS_UNDER: Final = frozenset({StatusReason.UNDER_TARGET_SO_FAR, StatusReason.PE
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 _NO_WORSE: Final = frozenset({"together", "took_over"})
-_RESULTS: Final = frozenset(
-    {"sent", "superseded", "acknowledged", "no_recipient", "expired", "timeout", "unreachable", "refused"}
-)
+_OUTCOMES: Final = ("sent", "superseded", "acknowledged", "expired", "no_recipient", "no_channel", "no_address")
+_TROUBLES: Final = ("timeout", "unreachable", "refused", "busy", "login", "tls", "certificate")
+_RESULTS: Final = frozenset((*_OUTCOMES, *_TROUBLES, "no_such_host", "address_refused"))
+"""The results of an attempt that have words; of others it is said that the message failed."""
 
 
 class WeekBefore(Struct, frozen=True, kw_only=True):
