@@ -178,6 +178,24 @@ async def test_each_day_links_to_its_own_page_and_keeps_queue_and_formula(octobe
     assert "api/v1/intervals?step=day&amp;from=2026-10-12&amp;to=2026-10-19&amp;queue=bygglov" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("period", "lang", "heading"),
+    [
+        ("day", "en", "1 October 2026"),
+        ("may-aug", "en", "May–August 2026"),
+        ("may-aug", "sv", "Maj–augusti 2026"),
+        ("free", "en", "1 October 2026 – 1 October 2026"),
+        ("week", "sv", "Vecka 40 2026"),
+    ],
+)
+async def test_the_heading_is_the_period_with_its_names_as_they_are_written(
+    october: October, period: str, lang: str, heading: str
+) -> None:
+    answer = await october.client.get("/history", params={"period": period, "day": "2026-10-01", "lang": lang})
+
+    assert f"<h1>{heading}</h1>" in answer.text
+
+
 async def test_the_year_before_stands_beside_and_says_that_it_has_no_figures(october: October) -> None:
     page = await october.page(period="month", day="2026-10-01")
 
