@@ -410,6 +410,22 @@ async def test_an_alarm_of_a_queue_is_marked_on_the_page_of_that_queue_and_of_it
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("lang", "heading", "words"),
+    [
+        ("sv", "Larm om målet, och kriser", "Inget larm om målet och ingen kris i perioden."),
+        ("en", "Alerts about the target, and crises", "No alert about the target and no crisis in the period."),
+    ],
+)
+async def test_where_only_other_alarms_were_sent_it_is_not_said_that_there_were_none(
+    october: October, lang: str, heading: str, words: str
+) -> None:
+    """Long waits and silent switches are not listed here."""
+    page = await october.page(lang=lang)
+
+    assert f"{heading} {words}" in page
+
+
 def test_a_crisis_of_more_than_a_day_is_one_row_from_its_beginning_to_its_end() -> None:
     """It is sent anew after a day, under an episode of its own, which is no second crisis."""
     began = at(date(2026, 10, 20), 10)

@@ -15,12 +15,14 @@ from msgspec import structs
 
 from queue_monitor import texts
 from queue_monitor.model import Counts, Coverage, DefinitionId
+from queue_monitor.reports import checks
 from queue_monitor.reports.beside import PdfPress
-from queue_monitor.reports.data import CalledAgain, Reference
+from queue_monitor.reports.data import AlertFact, CalledAgain, Reference
 from queue_monitor.reports.desk import Report, Reports
 from queue_monitor.reports.figures import GoalSetting, ReportRules
 from queue_monitor.reports.forms import Form, file_name, html, written
 from queue_monitor.reports.pdf import MissingPdf, pdf_of
+from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.period import parsed
 from tests.reports import autumn
 from tests.reports.autumn import OCTOBER, calls_of_october, in_time, judged
@@ -97,6 +99,18 @@ def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(rep
     assert "Hur många som inte ringde igen samma dag mättes inte" in annex
     assert f"SHA-256 av rapportens data: {report.seal.sha256}." in annex
     assert "Rapporten förseglades första gången 2026-11-05 12.00." in annex
+
+
+def test_only_where_no_alarm_was_sent_is_that_said(report: Report) -> None:
+    """Alarms about a silent switch stand with the gaps."""
+    silent = AlertFact(kind="source_silent", level="alarm", period="now", label="", since=START, ended=None)
+    pen = ReportPen("sv", report.data.time_zone, report.data.target)
+
+    def said(*facts: AlertFact) -> tuple[str, ...]:
+        return checks.alerts(structs.replace(report.data, alerts=facts), pen).lines
+
+    assert said() == ("Inga larm i perioden.",)
+    assert said(silent) == ("Inga andra larm än de om tyst växel.",)
 
 
 def test_who_did_not_call_again_is_said_where_callers_were_told_apart(report: Report) -> None:
