@@ -488,6 +488,24 @@ async def test_of_one_queue_its_own_differences_are_shown_and_offered() -> None:
     assert "format=csv&amp;queue=Bygglov&amp;lang=en" in section
 
 
+@pytest.mark.parametrize("part", ["lost_calls", "transfer_waits"])
+async def test_while_the_database_is_away_it_is_not_said_that_nobody_was_lost_or_passed_on(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+
+    async def away(*days: Any) -> Any:
+        raise StoreError("away")
+
+    monkeypatch.setattr(desk.figures, part, away)
+    page = await desk.page()
+
+    heading = {"lost_calls": "Samtal som inte besvarats", "transfer_waits": "Väntan efter koppling"}[part]
+    section = page[page.index(f"<h2>{heading}</h2>") :].partition("</section>")[0]
+    assert "Listan går inte att läsa just nu: databasen är borta." in section
+    assert "Ingen har kopplats vidare" not in section
+
+
 async def test_a_switch_without_totals_and_a_database_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Växeln lämnar inga egna räkningar." in await Desk(sample.rush()).page()
     desk = Desk()

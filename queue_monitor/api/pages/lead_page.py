@@ -155,7 +155,7 @@ class Page:
         quarters: Mapping[str, Sequence[Period]],
         hours: Sequence[Period],
         lost: Sequence[LostCall] | None,
-        transfers: Sequence[TransferWaits],
+        transfers: Sequence[TransferWaits] | None,
         disagreements: Sequence[Disagreement],
         differences: Sequence[DifferenceRecord] | None,
         record: Sequence[RecordedAlert] | None,
