@@ -488,6 +488,26 @@ async def test_of_one_queue_its_own_differences_are_shown_and_offered() -> None:
     assert "format=csv&amp;queue=Bygglov&amp;lang=en" in section
 
 
+async def test_of_a_day_that_nobody_watched_it_is_not_said_that_nobody_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(replace(sample.no_calls(), total=sample.blind(sample.no_calls().total)))
+
+    async def nothing(*asked: Any) -> Any:
+        return []
+
+    for part in ("intervals", "lost_calls"):
+        monkeypatch.setattr(desk.figures, part, nothing)
+    page = await desk.page()
+    sections = [page[page.index(f"<h2>{name}</h2>") :].partition("</section>")[0] for name in NOTHING_IN]
+
+    assert ["Ingen öppettid har mätts i dag." in section for section in sections] == [True, True]
+    assert "Inga samtal än i dag" not in page
+    assert "fått svar." not in page
+
+
+NOTHING_IN = ("Timme för timme", "Samtal som inte besvarats")
+"""The sections of which no calls say that nobody called, or that all were answered."""
+
+
 @pytest.mark.parametrize("part", ["lost_calls", "transfer_waits"])
 async def test_while_the_database_is_away_it_is_not_said_that_nobody_was_lost_or_passed_on(
     part: str, monkeypatch: pytest.MonkeyPatch

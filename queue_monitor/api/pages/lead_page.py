@@ -463,7 +463,7 @@ class Page:
         if self._lost_are_away:
             return (self.pen.say("lead.lost.away"),)
         if not self._lost:
-            return (self.pen.say("lead.lost.none"),)
+            return (self.pen.say("lead.coverage.none" if self.day.coverage.ratio == 0 else "lead.lost.none"),)
         pen = self.pen
         names = [_group(call) for call in self._lost]
         numbers = {name: pen.count(names.count(name)) for name in ("long", "short", "refused", "outside")}
