@@ -504,6 +504,22 @@ async def test_of_a_day_that_nobody_watched_it_is_not_said_that_nobody_called(mo
     assert "fått svar." not in page
 
 
+@pytest.mark.parametrize(
+    ("snapshot", "number", "words"),
+    [
+        (sample.empty(), "–", "Ingen växel är ansluten."),
+        (replace(sample.no_calls(), total=sample.blind(sample.no_calls().total)), "0", "Senast känt: ingen väntar."),
+        (sample.no_calls(), "0", "Ingen väntar."),
+    ],
+)
+async def test_who_waits_is_not_known_without_a_switch(snapshot: Snapshot, number: str, words: str) -> None:
+    """As on the wall, which shows a dash there."""
+    page = await Desk(snapshot).page()
+
+    assert f"<dt>Väntande samtal</dt><dd>{number}</dd>" in page
+    assert f"<p>{words}</p>" in page[page.index("<h2>De som väntar</h2>") :].partition("</section>")[0]
+
+
 NOTHING_IN = ("Timme för timme", "Samtal som inte besvarats")
 """The sections of which no calls say that nobody called, or that all were answered."""
 

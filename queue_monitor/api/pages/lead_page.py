@@ -255,6 +255,23 @@ class Page:
         return self.pen.say("expected_minutes", minutes=self.pen.count(round(expected / 60)))
 
     @property
+    def number_waiting(self) -> str:
+        """Return how many wait, also as last known; without any switch nobody knows."""
+        is_known = self.face.verdict.reason is not StatusReason.NO_SOURCE
+        return self.pen.count(self.face.waiting_count) if is_known else texts.NONE
+
+    @property
+    def nobody_waits(self) -> str:
+        """Return that nobody waits, as far as that is known."""
+        pen, why = self.pen, self.face.verdict.reason
+        if why is StatusReason.NO_SOURCE:
+            return pen.say("reason.no_source")
+        nobody = pen.say("nobody_waits")
+        if why in UNTRUSTED:
+            return pen.say("last_known_status", status=nobody[:1].lower() + nobody[1:])
+        return pen.say("lead.waiting.none")
+
+    @property
     def oldest(self) -> str:
         oldest = self.face.oldest_wait_ms
         return self.pen.wait(None if oldest is None else oldest / 1000)
