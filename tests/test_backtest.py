@@ -155,7 +155,7 @@ def test_without_a_day_to_learn_by_a_half_of_the_days_teach_and_that_is_said(
     few.write_text("".join((calls / "calls.csv").read_text().splitlines(keepends=True)[:400]))
 
     assert main(["backtest", str(few), "--config", str(calls / "hours.toml")]) == 0
-    assert "The first 1 open days teach; --train-until chooses others." in capsys.readouterr().out
+    assert "Teaching days, from the first open day on: 1; --train-until chooses others." in capsys.readouterr().out
 
 
 def test_events_and_a_journal_are_judged_as_calls_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -565,6 +565,13 @@ def test_simulated_time_starts_at_a_local_time(settings: Settings) -> None:
     assert "simulated, from 2026-07-01 07:45, 60 times as fast as life" in config.describe(understood)
 
 
+def test_where_all_calls_are_made_up_the_clock_is_the_machines_own_in_opening_hours_only(settings: Settings) -> None:
+    """A start at night shows the forenoon of the newest working day."""
+    understood = settings.read('[[sources]]\nname = "demo"\nkind = "simulator"\n')
+
+    assert "clock         the machine's own; at other times than opening hours that of a" in config.describe(understood)
+
+
 @pytest.mark.parametrize("start", ["0001-01-01T00:00:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
 def test_simulated_time_starts_in_a_year_that_has_years_around_it(settings: Settings, start: str) -> None:
     (mistake,) = settings.mistakes(SIMULATOR + f"[clock]\nstart = {start}")
@@ -710,7 +717,7 @@ label = "Felanmälan gata"
 DESCRIBED = """
 organisation  Luleå kommun, sv, Europe/Stockholm
 target        80 % answered within 240 s, by D3, since 2026-01-01
-              hung up within 10 s is short; never ok with more than 5 % refused
+              hung up before 10 s is short; never ok with more than 5 % refused
               exit key counts as miss, callback as miss
               felanmälan: exit key counts as miss, callback as excluded
 hours         mon tue wed thu 08:00-17:00, fri 08:00-15:00; closed on Swedish holidays

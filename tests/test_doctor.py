@@ -251,7 +251,7 @@ def test_settings_that_cannot_be_used_are_listed_in_the_language_that_stands_in_
 
     assert code == 1
     assert "WRONG  http.hots: unknown key" in said and "WRONG  http.port:" in said
-    assert "2 wrong, 0 to watch, 1 as they should be." in said
+    assert "2 wrong, 0 to watch, 1 in order." in said
 
 
 @pytest.mark.parametrize("arguments", [["--config", "/nowhere/x.toml"], ["--language", "de"], ["--nonsense"]])

@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,16 @@ def test_without_an_answer_only_what_was_not_answered_is_to_be_filled_in(
     assert code == 0
     assert [key for key in still if key not in said] in ([], ["sources[0].pilots"])
     assert ("NOT READY TO RUN" in said) == bool(set(still) - {"sources[0].pilots"})
+
+
+def test_each_kind_that_is_kept_has_the_months_of_the_sample(tmp_path: Path):
+    made(tmp_path, "--switchboard", "simulator")
+    sample = tomllib.loads((ROOT / "deploy" / "queue-monitor.toml").read_text(encoding="utf-8"))["retention"]
+    retention = understood(tmp_path).retention
+
+    assert {kind: getattr(retention, kind).months for kind in retention.__struct_fields__} == {
+        kind: kept["months"] for kind, kept in sample.items()
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -44,7 +44,7 @@ def test_what_is_kept_until_when_and_by_which_decision_is_as_in_the_settings(dec
     assert f"one month, by decision {DECISION}; what is from before 2026-10-29 is deleted" in paragraph(
         english, "Calls"
     )
-    assert "tills vidare: 120 månader är föreslaget, men inget gallringsbeslut" in paragraph(swedish, "Summor")
+    assert "tills vidare: 120 månader föreslås, men inget gallringsbeslut" in paragraph(swedish, "Summor")
     assert "until further notice: no time and no decision" in paragraph(english, "Alerts")
     assert "INGET GALLRAS" not in swedish
 

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from string import Formatter
 from typing import NamedTuple
@@ -159,7 +160,8 @@ def test_why_a_status_is_what_it_is_is_said_with_the_numbers_beside_it(reason: S
 
 
 @pytest.mark.parametrize(
-    ("language", "said"), [("sv", "Dagens mål nås troligen inte."), ("en", "Today's target will probably be missed.")]
+    ("language", "said"),
+    [("sv", "Dagens mål nås troligen inte."), ("en", "Today's target will probably not be reached.")],
 )
 def test_a_day_that_is_lost_by_its_alert_alone_is_given_no_forecast_that_is_not_there(language: str, said: str) -> None:
     """After a start it stays out of reach until there is a forecast again."""
@@ -182,3 +184,61 @@ def test_a_pool_is_called_its_first_queue_and_others_in_each_language() -> None:
     assert texts.label(Shown("Växeln and others", pool), "sv") == "Växeln med flera"
     assert texts.label(Shown("Samhällsbyggnad", pool), "en") == "Samhällsbyggnad"
     assert texts.label(Shown("Barn med flera", queue), "en") == "Barn med flera"
+
+
+CAMEL_CASE = re.compile(r"\b[A-Z][a-z]+[A-Z]\w*")
+NAMES_OF_OTHERS = {"JavaScript", "OpenAPI", "PostgreSQL"}
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_no_sentence_holds_a_name_of_the_code(language: str) -> None:
+    found = {name for said in words(language).values() for name in CAMEL_CASE.findall(said)}
+
+    assert found <= NAMES_OF_OTHERS
+
+
+OTHER_NAMES = {
+    "sv": re.compile(r"bevakning|monitorn|handläggare|\bagent(en|er|erna|ernas)?\b|\blag(er|ret)\b", re.IGNORECASE),
+    "en": re.compile(r"\b(unknown|first|your|more) keys?\b|the key is|whoever runs the queue status", re.IGNORECASE),
+}
+"""Words for the monitor, the people who answer, the database and a token that would be a second name of the thing."""
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_one_thing_has_one_name(language: str) -> None:
+    assert [key for key, said in words(language).items() if OTHER_NAMES[language].search(said)] == []
+
+
+SEVERAL = {
+    language: re.compile(rf"{{(?!(?:share|target|which|day|period)}})\w+}}\s(?:\w+ )?(?:{nouns})\b")
+    for language, nouns in (
+        ("sv", "minuter|dagar|filer|tavlor|rader|besvarade|avvisade|inkomna"),
+        ("en", "minutes|days|files|walls|rows|calls|were|wait"),
+    )
+}
+NEVER_ONE = {
+    "alert.minutes",
+    "alert.surge.raised",
+    "alert.hours.body",
+    "history.best.note",
+    "history.headline",
+    "history.headline.D1",
+    "history.headline.D5",
+    "history.no_share",
+    "history.no_share_yet",
+    "lead.week_before",
+    "past.pool",
+    "past.wait_row",
+    "public.wait_about",
+    "public.wait_between",
+    "public.wait_up_to",
+}
+"""Sentences that have another for one, or that are said of several only."""
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_sentence_is_right_of_one_too(language: str) -> None:
+    """A month has one shortened day, a list one more line, a source one answered call."""
+    several = {key for key, said in words(language).items() if SEVERAL[language].search(said)}
+
+    assert {key for key in several if f"{key}.one" not in words(language)} <= NEVER_ONE

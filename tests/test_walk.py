@@ -126,8 +126,9 @@ def test_every_line_of_asterisk_s_configuration_is_one_that_a_real_asterisk_runs
     assert {line for section, lines in shown.items() for line in lines - run.get(section, set())} == set()
 
 
-def test_every_word_of_the_wall_that_its_page_quotes_is_on_the_wall():
-    text = (ROOT / "docs" / "tavlan.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["tavlan.md", "teamledaren.md"])
+def test_every_word_that_a_page_for_the_room_quotes_is_on_the_screens(page: str):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     quoted = {*re.findall(r"\*([^*\n]+)\*", text), *re.findall(r"^\| ([A-ZÅÄÖ][^|]+?) \|", text, re.MULTILINE)}
     said = " ".join(texts.words("sv").values()).replace("{limit}", "5 min")
 

@@ -40,6 +40,9 @@ _TOO_OLD: Final = (
     "is that of Asterisk 11 or older, whose queue events are others: take Asterisk 13 or newer, or follow its queue_log"
 )
 
+_ENOUGH_ENDED: Final = 5
+"""After so many ended calls it is certain that something which has not come will not come."""
+
 _MAX_LISTS: Final = 8
 _MAX_UP: Final = 5_000
 _SAME_TIME: Final = timedelta(seconds=1)
@@ -145,7 +148,7 @@ class Translator:
             missing.append("dialplan")
         if self._connected and not self._booted:
             missing.append("system")
-        if self._calls.ended > 4 and not self._cutter.sees_calls:
+        if self._calls.ended >= _ENOUGH_ENDED and not self._cutter.sees_calls:
             missing.append("call")
         return tuple(missing)
 
@@ -310,7 +313,8 @@ class Translator:
 
     def _report_missing(self) -> None:
         missing = self.missing_classes
-        if "dialplan" in missing and self._reported != missing:
+        is_sure = "dialplan" in missing or self._calls.ended >= _ENOUGH_ENDED
+        if missing and is_sure and self._reported != missing:
             self._reported = missing
             self._out.reject("missing_read_classes", ", ".join(missing))
         if self._calls.unexplained and not self._told_of_variables:

@@ -48,8 +48,6 @@ ABOUT: Final = About(
         "the real application over a real socket: every answer, both keys, the window to the microsecond, 10 "
         "000 mangled bodies"
     ),
-    cannot_say=(
-        "what the sender does not tell; nothing, for longer than two minutes, unless the sender gives a sign of life"
-    ),
+    cannot_say="what the sender does not tell; without a sign of life, whether a silence is only a quiet hour",
     signals=dict.fromkeys(Signal, Stability.STABLE),
 )

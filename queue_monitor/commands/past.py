@@ -76,7 +76,7 @@ def backtest(parser: ArgumentParser) -> Run:
     parser.add_argument("--limit", type=seconds, metavar="SECONDS", help="ask for another limit, e.g. 300")
     parser.add_argument("--target", type=ratio, metavar="SHARE", help="ask for another share, e.g. 0.9")
     parser.add_argument("--definition", choices=[name.value for name in DefinitionId], help="ask by another definition")
-    parser.add_argument("--short-abandon", type=seconds, metavar="SECONDS", help="a hang-up within these is short")
+    parser.add_argument("--short-abandon", type=seconds, metavar="SECONDS", help="a hang-up sooner than this is short")
     parser.add_argument("--train-until", type=day, metavar="DATE", help="days up to this one only teach")
     parser.add_argument("--alerts", type=Path, metavar="OUT.jsonl", help="one line a change of an alert")
     parser.add_argument("--predictions", type=Path, metavar="OUT.csv", help="one row a caller: the expected wait")

@@ -30,6 +30,7 @@ WORDS: Final[Mapping[str, str]] = {
     "number_as_pseudonym": "a telephone number stood where a pseudonym of the caller belongs",
     "slow_body": "the body came too slowly; the sender should send it again",
     "too_many_events": "there are more events in one request than are taken at once",
+    "unauthorised": "the request is not signed with this sender's key over this time and body, or the clocks differ",
     "wrong_media_type": "the header Content-Type names something else than CloudEvents or JSON",
     "wrong_source": "`source` is not the one that the settings or the topic give to this sender",
     "wrong_switch": "`switch` is not the one that the settings give to this sender",

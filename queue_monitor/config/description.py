@@ -29,7 +29,7 @@ def describe(config: Config, *, has_tokens: bool = False) -> str:
         f"organisation  {config.organisation.name}, {config.organisation.language}, {config.organisation.time_zone}",
         f"target        {target.ratio * 100:g} % answered within {target.limit_seconds} s,"
         f" by {target.definition}{since}",
-        f"              hung up within {target.short_abandon_seconds} s is short;"
+        f"              hung up before {target.short_abandon_seconds} s is short;"
         f" never ok with more than {target.refused_limit_ratio * 100:g} % refused",
         *_described_exits("", config.exits),
         *(line for queue, exits in config.queue_exits.items() for line in _described_exits(queue, exits)),
@@ -212,7 +212,8 @@ def _described_alerts(alerts: AlertsSettings) -> list[str]:
 
 def _described_clock(config: Config) -> str:
     if not config.clock.simulated:
-        return "the machine's own"
+        made_up = all(source.kind == "simulator" for source in config.sources if source.enabled)
+        return "the machine's own" + ("; at other times than opening hours that of a working day's forenoon" * made_up)
     start = config.clock.start
     begins = f"from {start.astimezone(config.zone):%Y-%m-%d %H:%M}" if start else "from now"
     return f"simulated, {begins}, {config.clock.rate:g} times as fast as life"

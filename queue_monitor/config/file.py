@@ -73,7 +73,7 @@ class _TargetSection(Struct, frozen=True, kw_only=True):
     `limit_seconds`: a call answered within this many seconds is in time; exactly this many is in time.
     `ratio`: the share of the calls that is promised.
     `definition`: which of the five formulas is the headline (docs/definitions.md).
-    `short_abandon_seconds`: a caller who hangs up within this many seconds is a short abandon, which D3 leaves out.
+    `short_abandon_seconds`: a caller who hangs up sooner than this is a short abandon, which D3 leaves out.
     `since`: from which day this holds: a later day, or else the day on which the monitor first starts with it.
     `refused_limit_ratio`: with a larger share turned away at the door, the status is never "within target".
     `exits`: how a caller's deliberate ways out of a queue are counted.

@@ -340,7 +340,7 @@ class BoardSettings(Struct, frozen=True, kw_only=True):
 class Wallboard(Struct, frozen=True, kw_only=True):
     """The parts of the wallboard besides the day.
 
-    `advice`: the margin, and how many more agents would help.
+    `advice`: whether the wall shows the margin, and how many more agents would help.
     `boards`: further walls, each at an address of its own.
     """
 
@@ -385,7 +385,7 @@ class ClockSettings(Struct, frozen=True, kw_only=True):
 class QueueSettings(Struct, frozen=True, kw_only=True):
     """A queue as it is shown to people.
 
-    `label`: instead of the switchboard's name of it.
+    `label`: the name that people are shown instead of the switchboard's.
     """
 
     label: Line

@@ -1,13 +1,24 @@
 """Swedish public holidays, the eves that everybody takes off, and the eves that many shorten.
 
-Names are Swedish. Red days are from the `holidays` package; a Sunday as such is not a holiday here, the week's hours
-close it.
+Names are Swedish, spelt as Swedes do. Red days are from the `holidays` package; a Sunday as such is not a holiday here,
+the week's hours close it.
 """
 
+import re
 from datetime import date
 from functools import lru_cache
+from typing import Final
 
 import holidays
+
+_AFTER_FIRST: Final = re.compile(r"(?<= före )[A-ZÅÄÖ](?!risti )")
+"""The first letter of a day's name within another name; Kristi is a name of its own."""
+
+
+def _spelt(name: str) -> str:
+    """Return a name of the package, without its remark, as it is spelt in Swedish."""
+    plain = name.partition(" (")[0].replace("Allahelgonsafton", "Allhelgonaafton")
+    return _AFTER_FIRST.sub(lambda found: found[0].lower(), plain)
 
 
 @lru_cache(maxsize=64)
@@ -19,7 +30,7 @@ def _closed(year: int) -> dict[date, str]:
 def _half(year: int) -> dict[date, str]:
     closed = _closed(year)
     found = holidays.country_holidays("SE", years=year, language="sv", categories=("bank",))
-    return {day: name.partition(" (")[0] for day, name in found.items() if day not in closed}
+    return {day: _spelt(name) for day, name in found.items() if day not in closed}
 
 
 def none(day: date) -> str:

@@ -40,7 +40,8 @@ def _lines(imported: Imported) -> Iterator[str]:
 def _file(file: ImportedFile) -> str:
     days = f"{file.first_day} to {file.last_day}" if file.first_day else "no day"
     refused = _of(sum(file.refused.values()), "line")
-    counted = f"{_of(file.lines, 'line')}, {days}, {_of(file.entries, 'caller')}, {refused} not taken"
+    stays = "stay in a queue or refusal" if file.entries == 1 else "stays in a queue or refusals"
+    counted = f"{_of(file.lines, 'line')}, {days}, {file.entries} {stays}, {refused} not taken"
     return f"{file.name}: {counted}, sha256 {file.sha256[:16]}"
 
 

@@ -9,6 +9,7 @@ class ImportedFile(Struct, frozen=True, kw_only=True):
     """One file of an import.
 
     `sha256`: the hash of the file as it is stored, compressed or not.
+    `entries`: the number of entries to a queue, and of refusals, that it tells of: a call in two queues has two.
     `refused`: the number of its lines that were not taken, by reason.
     `first_day`, `last_day`: local days, of the lines that were understood.
     """

@@ -42,7 +42,7 @@ async def asked(
         if not changes or not _is_of(scope, found) or (_ended(changes) or start) < start:
             continue
         ended = _ended(changes)
-        worst = next((change for change in changes if change.level is AlertLevel.ALARM), changes[0])
+        worst = structs.replace(found, changes=tuple(changes)).worst
         declared = next((change.figures.crisis for change in changes if change.figures.crisis), None)
         if worst.kind is AlertKind.CRISIS:
             reason = declared.reason if declared else ""

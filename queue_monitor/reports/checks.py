@@ -125,7 +125,7 @@ def alerts(data: ReportData, pen: ReportPen) -> Section:
     ]
     tables = (_told("alarms", pen.say("report.alerts.listed"), listed, pen),) if listed else ()
     if not lines and not tables:
-        lines.append(pen.say("history.alerts.none"))
+        lines.append(pen.say("report.alerts.only_silent" if data.alerts else "report.alerts.none"))
     return Section(id="alerts", title=title, lines=tuple(lines), tables=tables)
 
 

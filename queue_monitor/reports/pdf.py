@@ -12,7 +12,7 @@ from typing import Any, Final
 from queue_monitor.whole_output import whole_output
 
 MISSING: Final = "a PDF needs {what} (docs/rapporter.md); {reason}"
-_EXTRA: Final = "the extra `pdf`: pip install 'queue-monitor[pdf]'"
+_EXTRA: Final = "weasyprint and pikepdf, packages in requirements/run.txt"
 _LIBRARIES: Final = "libraries of the system, on Debian: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0"
 
 

@@ -170,6 +170,7 @@ calls = {{ months = 24 }}
 sums = {{ months = 120 }}
 alerts = {{ months = 24 }}
 audit = {{ months = 36 }}
+reports = {{ months = 120 }}
 backups = {{ months = 1 }}
 
 

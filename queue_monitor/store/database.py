@@ -32,6 +32,7 @@ from queue_monitor.store.ownership import FileOwner, InUse, NoOwner, Owner, Serv
 
 T = TypeVar("T")
 
+_DRIVER: Final = "psycopg, one of the packages in requirements/run.txt"
 _VACUUM_PAGES: Final = 500
 
 # Alembic keeps the migration that runs in a global, so one at a time for each event loop.
@@ -238,7 +239,7 @@ class Database:
         except NewerSchema as error:
             raise self._error(trouble, f"it belongs to a newer version of the queue monitor ({error})") from error
         except ImportError as error:
-            raise self._error(trouble, "its driver is missing: pip install 'queue-monitor[postgres]'") from error
+            raise self._error(trouble, f"its driver is missing: {_DRIVER}") from error
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
             if self.file and is_damage(getattr(error, "orig", None)):
                 raise damaged(self.file, _reason(error)) from error

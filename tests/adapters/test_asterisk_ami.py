@@ -354,6 +354,14 @@ def test_missing_read_classes_are_said_once() -> None:
     ]
 
 
+def test_an_account_that_lacks_the_class_system_alone_is_told_so_once() -> None:
+    """Without it a restart is not announced: the callers whom one cuts off would be missed in silence."""
+    booted = re.compile(rb"Event: FullyBooted\r\n.*?\r\n\r\n", re.DOTALL)
+    items = heard(translator(), ((booted.sub(b"", piece), at) for piece, at in indexed("ami-00-small")))
+
+    assert rejections(items) == [("missing_read_classes", "system")]
+
+
 def test_a_sufficient_account_is_not_blamed() -> None:
     full = {
         number: rejections(sample(number)) for number in ("01", "02", "04", "05", "06", "08", "09", "11", "14", "15")

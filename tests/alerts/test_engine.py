@@ -149,7 +149,7 @@ class Kept(Process):
         return [(notice.recipient, notice.alert.title) for notice in notifier.sent]
 
 
-ALIVE = "Kl. 8.30 – Kundcenter: bevakningen är igång."
+ALIVE = "Kl. 8.30 – Kundcenter: övervakningen är igång."
 
 
 async def test_a_sign_of_life_is_sent_once_a_day_to_the_technician_alone(store: SqlStore) -> None:

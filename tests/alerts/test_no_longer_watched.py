@@ -48,7 +48,7 @@ def test_an_alert_of_a_queue_that_is_no_longer_watched_ends_after_some_minutes()
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("sv", "Kl. 9.15 – B: kön bevakas inte längre, så larmet är avslutat."),
+        ("sv", "Kl. 9.15 – B: kön övervakas inte längre, så larmet är avslutat."),
         ("en", "9:15 – B: the queue is no longer watched, so the alarm has ended."),
     ],
 )

@@ -344,6 +344,12 @@ def no_calls() -> Snapshot:
     return snapshot(at, [one], replace(one, name=""), today=curve(local(7)))
 
 
+def blind(face: QueueNow) -> QueueNow:
+    """A queue of which nothing was seen today while it was open."""
+    day = replace(face.periods["day"], coverage=Coverage(blind_minutes=120))
+    return replace(face, periods=face.periods | {"day": day}, verdict=DOWN)
+
+
 def empty() -> Snapshot:
     """The first start: no source, no queue, no call, no agent ever heard of."""
     at = local(10, 12)

@@ -65,7 +65,7 @@ async def test_the_button_acknowledges_once() -> None:
     ("lang", "over", "raised"),
     [
         ("sv", "Larmet är över. Ingen behöver kvittera det.", "Stor risk"),
-        ("en", "The alarm is over. Nobody needs to acknowledge it.", "will probably be missed"),
+        ("en", "The alarm is over. Nobody needs to acknowledge it.", "high risk"),
     ],
 )
 async def test_an_alarm_that_is_over_is_shown_as_over_and_cannot_be_acknowledged(

@@ -178,6 +178,24 @@ async def test_each_day_links_to_its_own_page_and_keeps_queue_and_formula(octobe
     assert "api/v1/intervals?step=day&amp;from=2026-10-12&amp;to=2026-10-19&amp;queue=bygglov" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("period", "lang", "heading"),
+    [
+        ("day", "en", "1 October 2026"),
+        ("may-aug", "en", "May–August 2026"),
+        ("may-aug", "sv", "Maj–augusti 2026"),
+        ("free", "en", "1 October 2026 – 1 October 2026"),
+        ("week", "sv", "Vecka 40 2026"),
+    ],
+)
+async def test_the_heading_is_the_period_with_its_names_as_they_are_written(
+    october: October, period: str, lang: str, heading: str
+) -> None:
+    answer = await october.client.get("/history", params={"period": period, "day": "2026-10-01", "lang": lang})
+
+    assert f"<h1>{heading}</h1>" in answer.text
+
+
 async def test_the_year_before_stands_beside_and_says_that_it_has_no_figures(october: October) -> None:
     page = await october.page(period="month", day="2026-10-01")
 
@@ -240,7 +258,7 @@ async def test_what_cannot_be_shown_is_said_in_words_on_a_page(query: dict[str, 
             "sv",
             "Importerat som gamla den 2026-11-20: 512 samtal från 2025-10-01 till 2025-10-31 ur queue_log.2.gz.",
         ),
-        ("en", "Imported as gamla on 2026-11-20: 512 calls of 2025-10-01 to 2025-10-31 from queue_log.2.gz."),
+        ("en", "Imported as gamla on 2026-11-20: calls of 2025-10-01 to 2025-10-31 from queue_log.2.gz, 512 in all."),
     ],
 )
 async def test_what_was_imported_is_said_on_the_page_and_in_its_files(
@@ -390,6 +408,22 @@ async def test_an_alarm_of_a_queue_is_marked_on_the_page_of_that_queue_and_of_it
     assert [marked(""), marked("växel", "växel"), marked("Växel + Bygg", "Bygg", "Växel"), marked("Bygg", "Bygg")] == [
         1, 1, 1, 0,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lang", "heading", "words"),
+    [
+        ("sv", "Larm om målet, och kriser", "Inget larm om målet och ingen kris i perioden."),
+        ("en", "Alerts about the target, and crises", "No alert about the target and no crisis in the period."),
+    ],
+)
+async def test_where_only_other_alarms_were_sent_it_is_not_said_that_there_were_none(
+    october: October, lang: str, heading: str, words: str
+) -> None:
+    """Long waits and silent switches are not listed here."""
+    page = await october.page(lang=lang)
+
+    assert f"{heading} {words}" in page
 
 
 def test_a_crisis_of_more_than_a_day_is_one_row_from_its_beginning_to_its_end() -> None:

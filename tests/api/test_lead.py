@@ -10,6 +10,7 @@ from httpx import ASGITransport, AsyncClient
 from msgspec import structs
 from msgspec.structs import replace
 
+from alerts.notifiers import apprise
 from queue_monitor import texts
 from queue_monitor.api import create_app
 from queue_monitor.api.guard.access import digest
@@ -75,8 +76,8 @@ async def test_the_forecast_is_said_with_its_band_its_margin_and_what_would_help
         "203 av ca 1 120 för hela månaden",
         "I nuvarande takt slut ca 10.50.",
         "Fler samtal än vanligt väger tyngst.",
-        "Uppskattning: 3 till nu för att korta kön.",
-        "Uppskattning: 2 till fram till 11.30 räcker för målet.",
+        "Uppskattning: 3 fler i telefon nu för att korta kön.",
+        "Uppskattning: 2 fler i telefon fram till 11.30 räcker för målet.",
         "beräknat 86,8 % vid stängning 17.00, 8 av 10 utfall mellan 82,7 % och 90,3 %.",
     ):
         assert words in page, words
@@ -113,7 +114,7 @@ def with_risk(risk: RiskFigures, margin: int) -> Snapshot:
     ("risk", "margin", "words"),
     [
         (RiskFigures(p_miss=0.99, reachable=False), -15, "Målet nås troligen inte i dag."),
-        (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "Uppskattning: 6 till räcker troligen inte för målet."),
+        (RiskFigures(p_miss=0.9, agents_at_most=6), 3, "6 fler i telefon räcker troligen inte för målet."),
         (RiskFigures(p_miss=0.2, expected_share=0.93), 30, "Prognosen når målet utan fler inloggade."),
         (RiskFigures(p_miss=1.0, expected_calls=600.0), -15, "15 för många"),
         (RiskFigures(p_miss=1.0), 0, "99 %"),
@@ -345,6 +346,20 @@ async def test_the_record_says_who_was_told_when_how_and_who_has_seen_it() -> No
     assert "Kvitterat av Anna i växeln" in record
 
 
+@pytest.mark.parametrize(
+    "reason", sorted({cause.reason for cause in (*apprise._REPLIES, *apprise._CAUSES, apprise._NOT_TAKEN)})
+)
+async def test_the_record_says_why_a_message_did_not_get_through(reason: str) -> None:
+    """The lead must know whom to ask: nobody was there, or our account is refused."""
+    found = sample.recorded(sample.alerted().alerts.open[0])
+    failed = replace(found.attempts[0], result=reason)
+    page = await Desk(record=[replace(found, attempts=(failed,))]).page()
+
+    record = page[page.index("Dagens larm") :]
+    assert "teamledare</td><td>sms</td><td>" in record
+    assert "misslyckades" not in record
+
+
 async def test_an_alert_that_stands_says_who_took_it_and_when_and_the_wall_shows_no_name() -> None:
     alerted = sample.alerted()
     assert "Kvitterat av Anna Berg 10.35" in await Desk(alerted).page()
@@ -364,7 +379,7 @@ async def test_a_record_that_cannot_be_read_is_said_to_and_the_rest_stands() -> 
 async def test_where_switch_and_calendar_or_counters_differ_stands_among_the_sources() -> None:
     page = await Desk().page()
 
-    assert "Bygglov: 3 avvisade som stängt mellan 9.02 och 9.20, då kalendern säger öppet." in page
+    assert "Bygglov: mellan 9.02 och 9.20, då kalendern säger öppet, avvisades 3 samtal som stängt." in page
     assert "växeln räknar på annat sätt" in page
 
 
@@ -505,6 +520,60 @@ async def test_of_one_queue_its_own_differences_are_shown_and_offered() -> None:
     assert "agree with the monitor" in section
     assert "differences-table" not in section
     assert "format=csv&amp;queue=Bygglov&amp;lang=en" in section
+
+
+async def test_of_a_day_that_nobody_watched_it_is_not_said_that_nobody_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(replace(sample.no_calls(), total=sample.blind(sample.no_calls().total)))
+
+    async def nothing(*asked: Any) -> Any:
+        return []
+
+    for part in ("intervals", "lost_calls"):
+        monkeypatch.setattr(desk.figures, part, nothing)
+    page = await desk.page()
+    sections = [page[page.index(f"<h2>{name}</h2>") :].partition("</section>")[0] for name in NOTHING_IN]
+
+    assert ["Ingen öppettid har mätts i dag." in section for section in sections] == [True, True]
+    assert "Inga samtal än i dag" not in page
+    assert "fått svar." not in page
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "number", "words"),
+    [
+        (sample.empty(), "–", "Ingen växel är ansluten."),
+        (replace(sample.no_calls(), total=sample.blind(sample.no_calls().total)), "0", "Senast känt: ingen väntar."),
+        (sample.no_calls(), "0", "Ingen väntar."),
+    ],
+)
+async def test_who_waits_is_not_known_without_a_switch(snapshot: Snapshot, number: str, words: str) -> None:
+    """As on the wall, which shows a dash there."""
+    page = await Desk(snapshot).page()
+
+    assert f"<dt>Väntande samtal</dt><dd>{number}</dd>" in page
+    assert f"<p>{words}</p>" in page[page.index("<h2>De som väntar</h2>") :].partition("</section>")[0]
+
+
+NOTHING_IN = ("Timme för timme", "Samtal som inte besvarats")
+"""The sections of which no calls say that nobody called, or that all were answered."""
+
+
+@pytest.mark.parametrize("part", ["lost_calls", "transfer_waits"])
+async def test_while_the_database_is_away_it_is_not_said_that_nobody_was_lost_or_passed_on(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+
+    async def away(*days: Any) -> Any:
+        raise StoreError("away")
+
+    monkeypatch.setattr(desk.figures, part, away)
+    page = await desk.page()
+
+    heading = {"lost_calls": "Samtal som inte besvarats", "transfer_waits": "Väntan efter koppling"}[part]
+    section = page[page.index(f"<h2>{heading}</h2>") :].partition("</section>")[0]
+    assert "Listan går inte att läsa just nu: databasen är borta." in section
+    assert "Ingen har kopplats vidare" not in section
 
 
 async def test_a_switch_without_totals_and_a_database_that_is_away_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

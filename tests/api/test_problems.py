@@ -206,10 +206,10 @@ async def test_a_bug_of_our_own_is_told_on_a_page_or_in_json_without_its_insides
         person, program = await client.get(path, headers=BROWSER), await client.get(path)
 
     assert (person.status_code, program.status_code) == (500, 500)
-    assert "Något gick fel i monitorn" in person.text
+    assert "Något gick fel i övervakningen" in person.text
     assert program.json()["error"] == "internal_error"
     assert "Division" not in person.text + program.text
-    assert "Händer det igen, säg till den som sköter monitorn" in person.text
+    assert "Händer det igen, säg till den som sköter den" in person.text
     for answer in (person, program):
         assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
 

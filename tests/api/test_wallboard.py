@@ -116,6 +116,19 @@ def test_of_people_who_were_only_seen_it_says_at_least(look: Look) -> None:
         assert shown(page, "#staff") == "0 / 9 inloggade"
 
 
+def test_of_a_day_that_nobody_watched_the_wall_does_not_say_that_nobody_called(look: Look) -> None:
+    morning, evening = sample.no_calls(), sample.night()
+    nobody = replace(evening.total, periods=morning.total.periods)
+    with serving(replace(morning, total=sample.blind(morning.total), today=())) as server:
+        page = look(server, clock=True)
+
+        assert shown(page, "#drawing") == "Ingenting har mätts i dag"
+        show(server, page, replace(evening, total=sample.blind(nobody)))
+        assert shown(page, "#result-words") == "Ingenting har mätts i dag"
+        show(server, page, replace(evening, total=nobody))
+        assert shown(page, "#result-words") == "Inga samtal i dag"
+
+
 def test_the_four_big_things_are_the_snapshots(look: Look) -> None:
     with serving(sample.rush()) as server:
         page = look(server, clock=True)

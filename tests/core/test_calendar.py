@@ -160,7 +160,9 @@ def test_suggested_are_only_days_that_would_have_been_open():
     found = dict(swedish_hours().days_to_confirm(date(2026, 1, 1), date(2026, 12, 31)))
 
     assert found[date(2026, 4, 2)] == "Skärtorsdagen"
-    assert found[date(2026, 10, 30)] == "Allahelgonsafton"
+    assert found[date(2026, 10, 30)] == "Allhelgonaafton"
+    assert found[date(2026, 12, 23)] == "Dag före julafton"
+    assert found[date(2026, 5, 13)] == "Dag före Kristi himmelsfärdsdag"
     assert all(day.weekday() < 5 and day not in closed_days(2026) for day in found)
     assert not office_hours().days_to_confirm(date(2026, 1, 1), date(2026, 12, 31))
 

@@ -165,6 +165,15 @@ async def test_a_dry_run_says_what_would_be_added_and_changes_nothing(tmp_path: 
     assert (await imported(path, written(tmp_path, "queue_log", WEEK[:50]), dry_run=True)).tally.there == 50
 
 
+async def test_who_stays_in_two_queues_is_not_said_to_be_two_callers(tmp_path: Path) -> None:
+    """The sample has three calls in four stays, one refused caller, and one line of an outgoing call."""
+    file = EXAMPLES / "puzzel.csv"
+    tried = await imported(tmp_path / "calls.db", file, mapping=mapping_of("puzzel"), dry_run=True)
+
+    assert "5 stays in a queue or refusals, 0 lines not taken" in summary(tried)
+    assert "Would add 3 calls and 1 refused caller" in summary(tried)
+
+
 async def test_a_dry_run_needs_no_store_yet(tmp_path: Path) -> None:
     tried = await imported(tmp_path / "none.db", written(tmp_path, "queue_log", WEEK[:5]), dry_run=True)
 

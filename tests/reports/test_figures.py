@@ -11,7 +11,17 @@ import pytest
 from queue_monitor.core.calendar import END_OF_DAY, Calendar, DayHours
 from queue_monitor.core.rules import Rules
 from queue_monitor.events import CallAnswered, CallCompleted, CallEntered, EndedBy, EntryReason, Event, event_id
-from queue_monitor.model import Coverage, DefinitionId, RepeatCallers, RepeatDay, Target
+from queue_monitor.model import (
+    AlertChange,
+    AlertKind,
+    Coverage,
+    DefinitionId,
+    RecordedAlert,
+    RepeatCallers,
+    RepeatDay,
+    Target,
+)
+from queue_monitor.reports.alerts import asked
 from queue_monitor.reports.data import CalledAgain, ReportData, Scope
 from queue_monitor.reports.figures import GoalSetting, Sums, _day
 from queue_monitor.reports.forms import Form, written
@@ -145,6 +155,39 @@ async def test_alerts_crises_and_goals_measured_elsewhere_stand_beside(data: Rep
         ("before", "2026-09", None),
         ("year_before", "2025-10", None),
     ]
+
+
+class Record:
+    """A store with one alert: the day was at risk, then lost, and the day ended."""
+
+    async def alert_changes(self, start: datetime, end: datetime) -> list[RecordedAlert]:
+        noon = datetime(2026, 10, 5, 10, tzinfo=UTC)
+        course = (
+            (AlertKind.TARGET_AT_RISK, AlertChange.RAISED, 0),
+            (AlertKind.TARGET_OUT_OF_REACH, AlertChange.UPDATED, 1),
+            (AlertKind.TARGET_OUT_OF_REACH, AlertChange.CLEARED, 5),
+        )
+        changes = tuple(
+            autumn.alert(kind, change, noon + timedelta(hours=hours), "bygglov", episode="one")
+            for kind, change, hours in course
+        )
+        return [RecordedAlert(episode="one", changes=changes)]
+
+
+async def test_a_day_that_was_at_risk_and_then_lost_is_listed_as_the_page_of_the_past_lists_it() -> None:
+    start, end = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    _, [fact] = await asked(Record(), Scope(), start, end)  # type: ignore[arg-type]
+    [found] = await Record().alert_changes(start, end)
+
+    assert fact.kind == found.worst.kind.value == "target_out_of_reach"
+    assert (fact.since, fact.ended) == (found.changes[0].at, found.changes[-1].at)
+
+
+async def test_an_alert_is_listed_as_bad_as_it_was_within_the_period() -> None:
+    start, at_eleven = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 5, 10, 30, tzinfo=UTC)
+    _, [fact] = await asked(Record(), Scope(), start, at_eleven)  # type: ignore[arg-type]
+
+    assert (fact.kind, fact.ended) == ("target_at_risk", None)
 
 
 async def test_of_one_queue_it_is_that_queue_alone_and_others_alarms_are_left_out(folder: Path) -> None:

@@ -15,12 +15,14 @@ from msgspec import structs
 
 from queue_monitor import texts
 from queue_monitor.model import Counts, Coverage, DefinitionId
+from queue_monitor.reports import checks
 from queue_monitor.reports.beside import PdfPress
-from queue_monitor.reports.data import CalledAgain, Reference
+from queue_monitor.reports.data import AlertFact, CalledAgain, Reference
 from queue_monitor.reports.desk import Report, Reports
 from queue_monitor.reports.figures import GoalSetting, ReportRules
 from queue_monitor.reports.forms import Form, file_name, html, written
 from queue_monitor.reports.pdf import MissingPdf, pdf_of
+from queue_monitor.reports.pen import ReportPen
 from queue_monitor.reports.period import parsed
 from tests.reports import autumn
 from tests.reports.autumn import OCTOBER, calls_of_october, in_time, judged
@@ -89,7 +91,7 @@ def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(rep
     assert f"Inkomna till kö {of} " in annex
     assert f"Lämnade kön: för lång väntan {sum(call.how == 'timeout' for call, _ in CALLS)} " in annex
     assert "ons 2026-10-14 08:00–17:00 " in annex
-    assert "22 dagar: 08:00–17:00." in annex
+    assert "08:00–17:00 (antal dagar: 22)." in annex
     assert "2026-10-20 10.20–2026-10-21 15.05 Vattenläcka" in annex
     assert "Utan kris" in annex
     assert "Nöjda kunder 70 % 72 % enkät, 340 svar E-tjänster fler mäts på annat sätt –" in annex
@@ -99,13 +101,25 @@ def test_an_auditor_finds_formula_counts_crisis_hours_goals_proxies_and_seal(rep
     assert "Rapporten förseglades första gången 2026-11-05 12.00." in annex
 
 
+def test_only_where_no_alarm_was_sent_is_that_said(report: Report) -> None:
+    """Alarms about a silent switch stand with the gaps."""
+    silent = AlertFact(kind="source_silent", level="alarm", period="now", label="", since=START, ended=None)
+    pen = ReportPen("sv", report.data.time_zone, report.data.target)
+
+    def said(*facts: AlertFact) -> tuple[str, ...]:
+        return checks.alerts(structs.replace(report.data, alerts=facts), pen).lines
+
+    assert said() == ("Inga larm i perioden.",)
+    assert said(silent) == ("Inga andra larm än de om tyst växel.",)
+
+
 def test_who_did_not_call_again_is_said_where_callers_were_told_apart(report: Report) -> None:
     again = CalledAgain(days=22, calls=2000, repeated=250, answered=1600, not_back=1480)
     page = plain(html(structs.replace(report, data=structs.replace(report.data, called_again=again)), "sv").decode())
 
-    assert "Ej tillbaka samma dag: efter 1 480 av 1 600 besvarade samtal ringde personen inte igen, 92,5 %." in page
+    assert "Ej tillbaka samma dag: 1 480 av 1 600, 92,5 %." in page
     assert "Ringde mer än en gång: 250 av 2 000 samtal kom från någon som redan hade ringt samma dag, 12,5 %." in page
-    assert "under 22 dagar då det mättes" in page
+    assert "dagar då det mättes: 22." in page
     assert "inte ringde igen samma dag mättes inte" not in page
 
 
@@ -209,10 +223,14 @@ async def test_the_pdf_is_tagged_and_the_same_bytes_from_a_process_of_its_own(re
     assert {scope_of(cell) for cell in headers} == {"/Row", "/Column"}
 
 
-def test_without_the_extra_a_pdf_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_packages_a_pdf_is_refused_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No index has a package of our own name, and one day it may be anybody's: the message names no such command."""
     monkeypatch.setitem(sys.modules, "weasyprint", None)
-    with pytest.raises(MissingPdf, match=re.escape("pip install 'queue-monitor[pdf]'")):
+    with pytest.raises(MissingPdf) as missing:
         pdf_of(b"<title>x</title>")
+
+    assert "weasyprint and pikepdf, packages in requirements/run.txt" in str(missing.value)
+    assert "pip install" not in str(missing.value)
 
 
 def test_without_the_system_s_libraries_a_pdf_is_refused_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:

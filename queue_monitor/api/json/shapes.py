@@ -564,7 +564,7 @@ class CrisisShape(Struct, frozen=True, kw_only=True):
 
     declared_at: datetime
     reason: str
-    by: Annotated[str, _said("Empty where nobody said and no token was needed.")]
+    by: Annotated[str, _said("The name that somebody wrote, else the token's.")]
 
 
 class CrisisBody(Struct, frozen=True, kw_only=True):
@@ -601,10 +601,10 @@ class BannerBody(Struct, frozen=True, kw_only=True):
 
 
 class ActShape(Struct, frozen=True, kw_only=True):
-    """An act of a person with a token."""
+    """An act of a person, or of the monitor itself: a deletion, settings that have changed."""
 
     at: datetime
-    who: Annotated[str, _said("The token's name; empty where nobody needs one.")]
+    who: Annotated[str, _said("A token's name, or the recipient of a link; empty: the monitor itself.")]
     origin: Annotated[str, _said("The address it came from.")]
     act: Annotated[str, _said("A stable word, such as acknowledge.")]
     subject: Annotated[str, _said("The thing that it was done to, such as an alert's episode.")]

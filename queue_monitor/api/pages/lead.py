@@ -132,11 +132,15 @@ class Lead:
         drawn = faces_with_curves(snapshot, face)
         quarters = {foretold.name: await self._quarters(foretold, start, until) for foretold in drawn}
         lost: list[LostCall] | None
+        transfers: list[TransferWaits] | None
         try:
             lost = _of(scope, await self._figures.lost_calls(start, end))
+        except StoreError:
+            lost = None
+        try:
             transfers = _of(scope, await self._figures.transfer_waits(start, end))
         except StoreError:
-            lost, transfers = None, []
+            transfers = None
         return Page(
             snapshot,
             face,

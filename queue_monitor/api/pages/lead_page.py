@@ -57,9 +57,10 @@ CURVES_SHOWN: Final = 3
 UNLIKELY: Final = 0.5
 STATES: Final = ("available", "ringing", "busy", "wrapup", "paused", "unreachable", "logged_out")
 _NO_WORSE: Final = frozenset({"together", "took_over"})
-_RESULTS: Final = frozenset(
-    {"sent", "superseded", "acknowledged", "no_recipient", "expired", "timeout", "unreachable", "refused"}
-)
+_OUTCOMES: Final = ("sent", "superseded", "acknowledged", "expired", "no_recipient", "no_channel", "no_address")
+_TROUBLES: Final = ("timeout", "unreachable", "refused", "busy", "login", "tls", "certificate")
+_RESULTS: Final = frozenset((*_OUTCOMES, *_TROUBLES, "no_such_host", "address_refused"))
+"""The results of an attempt that have words; of others it is said that the message failed."""
 
 
 class WeekBefore(Struct, frozen=True, kw_only=True):
@@ -162,7 +163,7 @@ class Page:
         quarters: Mapping[str, Sequence[Period]],
         hours: Sequence[Period],
         lost: Sequence[LostCall] | None,
-        transfers: Sequence[TransferWaits],
+        transfers: Sequence[TransferWaits] | None,
         disagreements: Sequence[Disagreement],
         differences: Sequence[DifferenceRecord] | None,
         record: Sequence[RecordedAlert] | None,
@@ -259,6 +260,23 @@ class Page:
         if expected < 60:
             return self.pen.say("expected_at_once" if expected < 15 else "expected_under_minute")
         return self.pen.say("expected_minutes", minutes=self.pen.count(round(expected / 60)))
+
+    @property
+    def number_waiting(self) -> str:
+        """Return how many wait, also as last known; without any switch nobody knows."""
+        is_known = self.face.verdict.reason is not StatusReason.NO_SOURCE
+        return self.pen.count(self.face.waiting_count) if is_known else texts.NONE
+
+    @property
+    def nobody_waits(self) -> str:
+        """Return that nobody waits, as far as that is known."""
+        pen, why = self.pen, self.face.verdict.reason
+        if why is StatusReason.NO_SOURCE:
+            return pen.say("reason.no_source")
+        nobody = pen.say("nobody_waits")
+        if why in UNTRUSTED:
+            return pen.say("last_known_status", status=nobody[:1].lower() + nobody[1:])
+        return pen.say("lead.waiting.none")
 
     @property
     def oldest(self) -> str:
@@ -471,7 +489,7 @@ class Page:
         if self._lost_are_away:
             return (self.pen.say("lead.lost.away"),)
         if not self._lost:
-            return (self.pen.say("lead.lost.none"),)
+            return (self.pen.say("lead.coverage.none" if self.day.coverage.ratio == 0 else "lead.lost.none"),)
         pen = self.pen
         names = [_group(call) for call in self._lost]
         numbers = {name: pen.count(names.count(name)) for name in ("long", "short", "refused", "outside")}

@@ -172,6 +172,8 @@ function urgency(milliseconds) {
 
 /** Whether no switch has named any of the queues that this wall is to show. */
 const nothingSeen = () => board.unseen.length > 0 && !board.queues.length;
+/** The words for a day without calls: of one that nobody watched it is not known. */
+const noCalls = (key) => say(board.total.day?.coverage_ratio === 0 ? "unmeasured" : key);
 
 // ---- the tiles
 
@@ -377,7 +379,7 @@ function drawCurve() {
   at("curve").classList.toggle("grey", stale || !board.total.trusted);
   const place = at("drawing");
   const bars = curve?.bars ?? [];
-  const nothing = bars.length ? [] : [html("p", { class: "nothing" }, say("curve_empty"))];
+  const nothing = bars.length ? [] : [html("p", { class: "nothing" }, noCalls("curve_empty"))];
   if (!curve) {
     place.replaceChildren(...nothing);
     at("curve-key").replaceChildren();
@@ -709,7 +711,7 @@ function drawNight() {
   const met = day?.meets_target ?? null;
   putParts("result-share", [met === null ? [percent(day?.headline ?? null)] : [percent(day.headline, target.ratio), met ? "ok" : "at_risk"]]);
   tone(at("result-share"), ["good", "watch"], met === null ? "" : met ? "good" : "watch");
-  putParts("result-words", none ? [[say("result_none")]] : [
+  putParts("result-words", none ? [[noCalls("result_none")]] : [
     [say("in_time_period", { limit })],
     [say(`definition.${target.definition}`, { limit })],
     [say("target", { target: plainPercent(target.ratio) })],
