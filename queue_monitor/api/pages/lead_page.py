@@ -44,6 +44,7 @@ from queue_monitor.model import (
     SourceNow,
     Staff,
     Status,
+    StatusReason,
     TransferWaits,
     WaitingNow,
 )
@@ -274,7 +275,7 @@ class Page:
         if why is StatusReason.NO_SOURCE:
             return pen.say("reason.no_source")
         nobody = pen.say("nobody_waits")
-        if why in UNTRUSTED:
+        if why in UNHEARD:
             return pen.say("last_known_status", status=nobody[:1].lower() + nobody[1:])
         return pen.say("lead.waiting.none")
 
