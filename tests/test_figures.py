@@ -93,4 +93,4 @@ def test_it_has_words_in_every_language(name: str):
 async def test_the_hours_of_the_lead_page_hold_every_dialled_call_once():
     page = plain((await Faces(busy()).get("/lead")).text)
 
-    assert " Hela dagen 6 1 1 3 1 0 1 " in page
+    assert " Hela dagen 120 min utan mätning 6 1 1 3 1 0 1 " in page

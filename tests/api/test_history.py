@@ -495,15 +495,18 @@ CUT_OFF = """() => [...document.querySelectorAll('.wide:not(#parts .wide)')]
   .map((wide) => `cut off: ${wide.getAttribute('aria-label')}`)"""
 
 
-def _looked_at(address: str, width: int, height: int) -> tuple[list[str], int, str]:
-    """What cannot be read, how far the page runs out of the screen, and what axe finds."""
+def _looked_at(address: str, width: int, height: int, *, may_scroll: bool = False) -> tuple[list[str], int, str]:
+    """What cannot be read, how far the page runs out of the screen, and what axe finds.
+
+    `may_scroll`: tables may be wider than the screen.
+    """
 
     def look() -> tuple[list[str], int, str]:
         with chromium() as browser:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.goto(address)
             unreadable = [words for words in page.evaluate(UNREADABLE) if not words.startswith("below the screen")]
-            unreadable += page.evaluate(SMALL_LETTERS) + page.evaluate(CUT_OFF)
+            unreadable += page.evaluate(SMALL_LETTERS) + ([] if may_scroll else page.evaluate(CUT_OFF))
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             violations = Reader().faults(page)
             page.close()

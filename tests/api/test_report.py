@@ -160,4 +160,5 @@ async def test_everybody_can_read_the_report(
     policy = answer.headers["content-security-policy"]
 
     assert "default-src 'none'; style-src 'sha256-" in policy
-    assert _looked_at(page.as_uri(), width, height) == ([], 0, "")
+    # it is made for paper: on a phone its tables of many columns scroll
+    assert _looked_at(page.as_uri(), width, height, may_scroll=width < 600) == ([], 0, "")
