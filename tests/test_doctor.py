@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -78,14 +78,16 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dic
     return code, json.loads(capsys.readouterr().out)
 
 
+TURNS = 10
+"""The turns of a loop by which a connection that was taken in at the last moment is talked to."""
+
+
 @contextmanager
 def answering(talk: Talk) -> Iterator[int]:
     """A switch of the test's own; gives its port."""
     port, stop = Queue[int](), asyncio.Event()
-    talking: list[asyncio.Task[Any]] = []
 
     async def to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talking.append(cast("asyncio.Task[Any]", asyncio.current_task()))
         try:
             await talk(reader, writer)
         finally:
@@ -97,6 +99,10 @@ def answering(talk: Talk) -> Iterator[int]:
         async with await asyncio.start_server(to_the_end, "127.0.0.1", 0) as server:
             port.put(server.sockets[0].getsockname()[1])
             await stop.wait()
+            server.close()
+            for _ in range(TURNS):
+                await SystemClock().sleep(0)
+            talking = asyncio.all_tasks() - {asyncio.current_task()}
             for one in talking:  # a connection that is still open when the loop ends is told of in some later test
                 one.cancel()
             await asyncio.gather(*talking, return_exceptions=True)
