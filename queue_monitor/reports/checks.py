@@ -353,10 +353,16 @@ def seal(report: Report, pen: ReportPen) -> Section:
                 str(each.version),
                 pen.moment(each.sealed_at),
                 each.sha256[:16],
-                ", ".join(pen.say(f"report.part.{part}") for part in each.changed) or texts.NONE,
+                ", ".join(_part_words(part, pen) for part in each.changed) or texts.NONE,
             )
             for each in report.seals
         ),
         words=frozenset({1, 2, 3}),
     )
     return Section(id="seal", title=title, lines=lines, tables=(table,))
+
+
+def _part_words(part: str, pen: ReportPen) -> str:
+    """Return what a part of the data is called; by its own name where another version of the program sealed it."""
+    key = f"report.part.{part}"
+    return pen.say(key) if key in texts.words(pen.language) else part

@@ -287,3 +287,11 @@ async def test_made_up_calls_and_whole_seconds_are_said(tmp_path: Path) -> None:
     assert "Made-up calls" in written(report, Form.CSV, "en").body.decode()
     assert "varje väntan är känd på 1 s när" in plain(html(other, "sv").decode())
     assert "varje väntan är känd" not in plain(html(report, "sv").decode())
+
+
+def test_a_part_that_another_version_of_the_program_named_stands_by_its_own_name(report: Report) -> None:
+    seals = (*report.seals, structs.replace(report.seals[0], version=2, changed=("counts", "of_a_later_version")))
+
+    page = html(structs.replace(report, seals=seals), "sv").decode()
+
+    assert "antal, of_a_later_version" in page
