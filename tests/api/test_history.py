@@ -496,7 +496,7 @@ CUT_OFF = """() => [...document.querySelectorAll('.wide:not(#parts .wide)')]
 
 
 def _looked_at(address: str, width: int, height: int, *, may_scroll: bool = False) -> tuple[list[str], int, str]:
-    """What cannot be read, how far the page runs out of the screen, and what axe finds.
+    """Return the texts that cannot be read, how far the page runs out of the screen, and the faults that axe finds.
 
     `may_scroll`: tables may be wider than the screen.
     """
